@@ -1,0 +1,147 @@
+//! Settings: one plain struct a concern. Values, units and reasons stand in `config/default.toml`;
+//! `load` (in this module) reads them in the order of CONTRACT section 6.
+//! The layers below get the struct of their concern and never read the environment.
+
+use std::net::{IpAddr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
+
+/// Everything.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Where and whom to serve.
+    pub server: ServerSettings,
+    /// Where things are kept.
+    pub store: StoreSettings,
+    /// Tokens and passwords.
+    pub auth: AuthSettings,
+    /// Rooms and their bounds.
+    pub rooms: RoomSettings,
+    /// Sockets and their bounds.
+    pub session: SessionSettings,
+}
+
+/// Where and whom to serve.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerSettings {
+    /// Address to listen on.
+    pub bind: SocketAddr,
+    /// Address for `/metrics` alone, if any.
+    pub metrics_bind: Option<SocketAddr>,
+    /// Worker threads; 0: one a core.
+    pub workers: usize,
+    /// Host names that are answered; the host of `bind` is added.
+    pub allowed_hosts: Vec<String>,
+    /// Origins that may send credentials, besides the server's own.
+    pub cors_allowed_origins: Vec<String>,
+    /// Peers whose `X-Forwarded-*` counts.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// Bytes of a request's body.
+    pub max_body_bytes: usize,
+    /// Seconds within which a request's head must have come.
+    pub head_timeout_s: u64,
+    /// Seconds within which a request's body must have come.
+    pub body_timeout_s: u64,
+    /// Seconds that a drain may take.
+    pub drain_s: u64,
+    /// Production: no secret is made up.
+    pub production: bool,
+}
+
+/// Where things are kept.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoreSettings {
+    /// `sqlite://file` or `postgres://…`.
+    pub database_url: String,
+    /// Connections that read.
+    pub readers: u32,
+    /// Rows in one commit.
+    pub max_batch: usize,
+    /// Messages that may wait for the Writer; over that, posts are refused with `busy`.
+    pub max_waiting: usize,
+    /// Days that events are kept; 0: for ever.
+    pub keep_days: u32,
+}
+
+/// Tokens and passwords.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuthSettings {
+    /// Signs tokens; empty: made at the first start and kept in the database (not in production).
+    pub secret_key: String,
+    /// `iss` of tokens.
+    pub issuer: String,
+    /// Life of an access token, seconds.
+    pub access_ttl_s: u64,
+    /// Life of a refresh token, seconds.
+    pub refresh_ttl_s: u64,
+    /// Whether `/api/token/refresh/` rotates.
+    pub rotate_refresh: bool,
+    /// Seconds in which a rotated cookie still yields its successor.
+    pub refresh_grace_s: u64,
+    /// Passwords hashed at the same time.
+    pub hash_threads: usize,
+    /// Password checks that may wait; over that, `busy`.
+    pub hash_waiting: usize,
+    /// Whether guests are let in.
+    pub allow_guests: bool,
+    /// Whether rates are limited.
+    pub rate_limits: bool,
+    /// Logins a minute for one account.
+    pub logins_per_minute_account: u32,
+    /// Logins a minute from one address.
+    pub logins_per_minute_ip: u32,
+    /// Registrations an hour from one address.
+    pub registrations_per_hour_ip: u32,
+}
+
+/// Rooms and their bounds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoomSettings {
+    /// Posts a room takes before it answers `busy`.
+    pub permits: usize,
+    /// Seconds that an empty room stays in memory.
+    pub linger_s: u64,
+    /// Events of a room held in memory, at most.
+    pub window_events: usize,
+    /// Bytes of events held in memory over all rooms.
+    pub windows_bytes: usize,
+    /// Bytes that may wait for one Shard; over that, posts are refused with `busy`.
+    pub shard_pending_bytes: usize,
+    /// Members of a group.
+    pub max_members: usize,
+}
+
+/// Sockets and their bounds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionSettings {
+    /// `direct` or `actix-web-actors`.
+    pub engine: Engine,
+    /// Bytes of a frame (and of a message put together from several).
+    pub max_frame_bytes: usize,
+    /// Seconds between pings; silent for two of them: closed.
+    pub ping_interval_s: u64,
+    /// Bytes that may wait for one socket.
+    pub max_pending_bytes: usize,
+    /// Seconds that something may wait for one socket.
+    pub max_pending_s: u64,
+    /// Posts of one socket on their way at a time.
+    pub max_in_flight: usize,
+    /// Seconds that a plain socket's post waits for a store that is behind.
+    pub busy_wait_s: u64,
+}
+
+/// What hosts a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Engine {
+    /// The session owns its socket.
+    Direct,
+    /// The socket lives in an actix-web response body.
+    ActixWebActors,
+}

@@ -1,0 +1,198 @@
+//! Figures: what rooms, shards and nodes say of themselves when asked, in the shapes of CONTRACT
+//! section 5. Snapshots only: whoever keeps a figure keeps it in a type of his own.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{RoomId, SessionId, Timestamp};
+
+/// How long something took, in 32 buckets: bucket `n` counts what took less than 2^n µs and at
+/// least half of that. Small enough to lie in every room, exact enough (a factor of two) to watch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Durations {
+    buckets: [u32; 32],
+}
+
+impl Durations {
+    /// Counts one.
+    pub fn record(&mut self, micros: u64) {
+        let bucket = (64 - micros.leading_zeros()).min(31) as usize;
+        self.buckets[bucket] = self.buckets[bucket].saturating_add(1);
+    }
+
+    /// Adds another's counts.
+    pub fn add(&mut self, other: &Self) {
+        for (mine, theirs) in self.buckets.iter_mut().zip(other.buckets) {
+            *mine = mine.saturating_add(theirs);
+        }
+    }
+
+    /// How many were counted.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.buckets.iter().map(|n| u64::from(*n)).sum()
+    }
+
+    /// The percentiles that are shown.
+    #[must_use]
+    pub fn percentiles(&self) -> Percentiles {
+        Percentiles { p50: self.percentile(50), p95: self.percentile(95), p99: self.percentile(99) }
+    }
+
+    /// Upper edge, in milliseconds, of the bucket where `percent` of all are reached; 0 for none.
+    fn percentile(&self, percent: u64) -> f64 {
+        let wanted = (self.count() * percent).div_ceil(100);
+        let mut seen = 0;
+        for (bucket, n) in self.buckets.iter().enumerate() {
+            seen += u64::from(*n);
+            if wanted > 0 && seen >= wanted {
+                return f64::from(1_u32 << bucket) / 1_000.0;
+            }
+        }
+        0.0
+    }
+}
+
+/// Percentiles of a duration, in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, ToSchema)]
+pub struct Percentiles {
+    /// Half took less.
+    pub p50: f64,
+    /// 95 of 100 took less.
+    pub p95: f64,
+    /// 99 of 100 took less.
+    pub p99: f64,
+}
+
+/// What a node, or all of them, carry.
+#[derive(Clone, Copy, Debug, Default, Serialize, ToSchema)]
+pub struct Load {
+    /// Open sockets that are in a room.
+    pub sessions: u64,
+    /// Different users among them.
+    pub users: u64,
+    /// Guests among them; each socket is one.
+    pub guests: u64,
+    /// Rooms with at least one socket.
+    pub rooms: u64,
+    /// Messages stored a second, over the last seconds.
+    pub messages_per_s: f64,
+    /// Frames handed to sockets a second, over the last seconds.
+    pub deliveries_per_s: f64,
+    /// From the commit to the last write of a broadcast.
+    pub fanout_ms: Percentiles,
+    /// From the room's hand-over to the commit.
+    pub store_ms: Percentiles,
+    /// Bytes that wait for sockets to take them.
+    pub queued_bytes: u64,
+    /// Sockets with something waiting for more than a second.
+    pub slow_readers: u64,
+    /// Handshakes and posts refused since the start.
+    pub refused: u64,
+    /// CPU seconds used since the start.
+    pub cpu_s: f64,
+    /// Resident memory in bytes.
+    pub rss_bytes: u64,
+}
+
+/// What a live room carries.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct RoomLoad {
+    /// Its id.
+    #[schema(value_type = Uuid)]
+    pub room_id: RoomId,
+    /// Its name, null for private chats.
+    pub name: Option<String>,
+    /// `named`, `room`, `chat` or `pair`.
+    pub kind: &'static str,
+    /// People in it, each once however many sockets he holds.
+    pub active_users: u64,
+    /// Sockets in it.
+    pub sessions: u64,
+    /// `seq` of its newest event.
+    pub seq: i64,
+    /// Messages stored a second, over the last seconds.
+    pub messages_per_s: f64,
+    /// Frames handed to sockets a second, over the last seconds.
+    pub deliveries_per_s: f64,
+    /// From the commit to the last write of a broadcast.
+    pub fanout_ms: Percentiles,
+    /// Posts it has taken and not yet answered.
+    pub mailbox_depth: u64,
+    /// Bytes that wait for its sockets to take them.
+    pub queued_bytes: u64,
+    /// Its sockets with something waiting for more than a second.
+    pub slow_readers: u64,
+    /// Nodes it lives on.
+    pub nodes: Vec<String>,
+}
+
+/// A user in a room.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct UserInRoom {
+    /// Row id.
+    pub id: i64,
+    /// Name.
+    pub username: String,
+    /// How many sockets he holds there.
+    pub sessions: u64,
+}
+
+/// A socket in a room.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct SessionInRoom {
+    /// Its id.
+    #[schema(value_type = Uuid)]
+    pub session: SessionId,
+    /// The user behind it, null for guests.
+    pub user_id: Option<i64>,
+    /// The guest behind it, null for users.
+    pub guest: Option<Uuid>,
+    /// Where it comes from.
+    pub ip: String,
+    /// The node that holds it.
+    pub node: String,
+    /// When it joined.
+    pub since: Timestamp,
+    /// What it speaks.
+    pub dialect: &'static str,
+    /// Bytes that wait for it.
+    pub queued_bytes: u64,
+    /// When something was last received from it.
+    pub last_seen: Timestamp,
+}
+
+/// One room, its people and its sockets.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct RoomDetail {
+    /// The figures.
+    #[serde(flatten)]
+    pub load: RoomLoad,
+    /// Its users.
+    pub users: Vec<UserInRoom>,
+    /// Its sockets.
+    pub session_list: Vec<SessionInRoom>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_right_within_a_factor_of_two() {
+        let mut durations = Durations::default();
+        assert_eq!(durations.percentiles(), Percentiles::default());
+        for micros in 1..=1_000 {
+            durations.record(micros);
+        }
+        let shown = durations.percentiles();
+        assert!(shown.p50 >= 0.5 && shown.p50 <= 1.024, "{shown:?}");
+        assert!(shown.p99 >= 0.99 && shown.p99 <= 2.0, "{shown:?}");
+        let mut twice = durations;
+        twice.add(&durations);
+        assert_eq!(twice.count(), 2_000);
+        durations.record(u64::MAX);
+        assert_eq!(durations.count(), 1_001);
+    }
+}
