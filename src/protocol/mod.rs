@@ -1,1 +1,14 @@
-//! (being built)
+//! What goes over a socket: frames as RFC 6455 has them, the dialects of CONTRACT section 3, and
+//! the one list of close codes. Pure: no actor, no socket, no clock.
+
+pub mod close;
+pub mod decode;
+pub mod dialect;
+pub mod frame;
+pub mod inbound;
+pub mod json;
+
+pub use close::CloseCode;
+pub use decode::{Decoder, Incoming, Violation};
+pub use dialect::{Dialect, Opening};
+pub use frame::Frame;

@@ -1,0 +1,310 @@
+//! Frames that come in: bytes in, messages out. Every length is checked in the frame's head,
+//! before its bytes are there, so that memory is bounded whatever a client claims (RFC 6455,
+//! sections 5 and 7.4.1). Both engines read through this.
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use super::{CloseCode, close};
+
+/// What a client said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Incoming {
+    /// A whole text message, put together from its fragments.
+    Text(String),
+    /// A whole binary message; nobody wants its content.
+    Binary,
+    /// To be answered with a pong of the same payload.
+    Ping(Bytes),
+    /// An answer to our ping.
+    Pong,
+    /// The client wants to end.
+    Close,
+}
+
+/// What a client may not do; the connection ends with [`Violation::close`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Violation {
+    /// Reserved bits, unknown opcodes, missing masks, control frames that are long or cut up,
+    /// continuations of nothing.
+    Broken,
+    /// A frame, or a message put together from several, over the limit.
+    TooBig,
+    /// Text that is no UTF-8.
+    NotUtf8,
+}
+
+impl Violation {
+    /// How the connection ends.
+    #[must_use]
+    pub const fn close(self) -> CloseCode {
+        match self {
+            Self::Broken => close::PROTOCOL_ERROR,
+            Self::TooBig => close::TOO_BIG,
+            Self::NotUtf8 => close::BAD_UTF8,
+        }
+    }
+}
+
+/// A message whose last fragment has not come yet.
+#[derive(Debug)]
+struct Unfinished {
+    is_text: bool,
+    payload: Vec<u8>,
+}
+
+/// Reads one connection's frames. Holds no memory between messages.
+#[derive(Debug)]
+pub struct Decoder {
+    max_bytes: usize,
+    unread: BytesMut,
+    unfinished: Option<Box<Unfinished>>,
+}
+
+struct Head {
+    fin: bool,
+    opcode: u8,
+    mask: [u8; 4],
+    len: usize,
+    size: usize,
+}
+
+impl Decoder {
+    /// A message may be `max_bytes` long.
+    #[must_use]
+    pub fn new(max_bytes: usize) -> Self {
+        Self { max_bytes, unread: BytesMut::new(), unfinished: None }
+    }
+
+    /// Takes bytes as they came. The caller calls [`Decoder::next`] until it gives none before
+    /// it takes more; what is held is at most one frame and one read.
+    pub fn take(&mut self, bytes: &[u8]) {
+        self.unread.extend_from_slice(bytes);
+    }
+
+    /// The next message, none when more bytes are needed.
+    ///
+    /// # Errors
+    /// What the client did wrong; nothing can be read after that.
+    pub fn next(&mut self) -> Result<Option<Incoming>, Violation> {
+        loop {
+            let Some(head) = self.head()? else { return Ok(self.rest()) };
+            if self.unread.len() < head.size + head.len {
+                return Ok(None);
+            }
+            self.unread.advance(head.size);
+            let mut payload = self.unread.split_to(head.len);
+            unmask(&mut payload, head.mask);
+            if let Some(message) = self.message(&head, &payload)? {
+                return Ok(Some(message));
+            }
+        }
+    }
+
+    /// Gives the buffer back when all of it was read.
+    fn rest(&mut self) -> Option<Incoming> {
+        if self.unread.is_empty() {
+            self.unread = BytesMut::new();
+        }
+        None
+    }
+
+    fn head(&self) -> Result<Option<Head>, Violation> {
+        let [first, second, rest @ ..] = &self.unread[..] else { return Ok(None) };
+        let (fin, opcode) = (first & 0x80 != 0, first & 0x0F);
+        let is_control = opcode & 0x8 != 0;
+        if first & 0x70 != 0
+            || second & 0x80 == 0
+            || !matches!(opcode, 0..=2 | 8..=10)
+            || (is_control && (!fin || second & 0x7F > 125))
+        {
+            return Err(Violation::Broken);
+        }
+        let (len, extra) = match second & 0x7F {
+            126 => match rest {
+                [a, b, ..] => (u64::from(u16::from_be_bytes([*a, *b])), 2),
+                _ => return Ok(None),
+            },
+            127 => match rest.first_chunk::<8>() {
+                Some(bytes) => (u64::from_be_bytes(*bytes), 8),
+                None => return Ok(None),
+            },
+            len => (u64::from(len), 0),
+        };
+        let so_far = match &self.unfinished {
+            Some(message) if !is_control => message.payload.len(),
+            _ => 0,
+        };
+        let len = usize::try_from(len).map_err(|_| Violation::TooBig)?;
+        if !is_control && len.saturating_add(so_far) > self.max_bytes {
+            return Err(Violation::TooBig);
+        }
+        let Some(mask) = rest.get(extra..).and_then(|rest| rest.first_chunk::<4>()) else {
+            return Ok(None);
+        };
+        Ok(Some(Head { fin, opcode, mask: *mask, len, size: 2 + extra + 4 }))
+    }
+
+    fn message(&mut self, head: &Head, payload: &[u8]) -> Result<Option<Incoming>, Violation> {
+        match (head.opcode, self.unfinished.is_some()) {
+            (8, _) => {
+                return if payload.len() == 1 {
+                    Err(Violation::Broken)
+                } else {
+                    Ok(Some(Incoming::Close))
+                };
+            }
+            (9, _) => return Ok(Some(Incoming::Ping(Bytes::copy_from_slice(payload)))),
+            (10, _) => return Ok(Some(Incoming::Pong)),
+            (0, false) | (1 | 2, true) => return Err(Violation::Broken),
+            _ => {}
+        }
+        if head.fin && head.opcode != 0 {
+            return whole(head.opcode == 1, payload.to_vec()).map(Some);
+        }
+        let message = self.unfinished.get_or_insert_with(|| {
+            Box::new(Unfinished { is_text: head.opcode == 1, payload: Vec::new() })
+        });
+        message.payload.extend_from_slice(payload);
+        if !head.fin {
+            return Ok(None);
+        }
+        match self.unfinished.take() {
+            Some(message) => whole(message.is_text, message.payload).map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+fn whole(is_text: bool, payload: Vec<u8>) -> Result<Incoming, Violation> {
+    if is_text {
+        String::from_utf8(payload).map(Incoming::Text).map_err(|_| Violation::NotUtf8)
+    } else {
+        Ok(Incoming::Binary)
+    }
+}
+
+fn unmask(payload: &mut [u8], mask: [u8; 4]) {
+    let wide = u64::from_ne_bytes([
+        mask[0], mask[1], mask[2], mask[3], mask[0], mask[1], mask[2], mask[3],
+    ]);
+    let mut chunks = payload.chunks_exact_mut(8);
+    for chunk in &mut chunks {
+        let mut eight = [0; 8];
+        eight.copy_from_slice(chunk);
+        chunk.copy_from_slice(&(u64::from_ne_bytes(eight) ^ wide).to_ne_bytes());
+    }
+    for (byte, key) in chunks.into_remainder().iter_mut().zip(mask.iter().cycle()) {
+        *byte ^= key;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A client's frame, masked.
+    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+        let mut out = vec![first];
+        match payload.len() {
+            len @ 0..=125 => out.push(0x80 | u8::try_from(len).unwrap_or(0)),
+            len @ 126..=65_535 => {
+                out.push(0x80 | 126);
+                out.extend(u16::try_from(len).unwrap_or(0).to_be_bytes());
+            }
+            len => {
+                out.push(0x80 | 127);
+                out.extend((len as u64).to_be_bytes());
+            }
+        }
+        let mask = [1, 2, 3, 4];
+        out.extend(mask);
+        out.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, key)| byte ^ key));
+        out
+    }
+
+    fn read(bytes: &[u8]) -> Result<Vec<Incoming>, Violation> {
+        let mut decoder = Decoder::new(1_000);
+        decoder.take(bytes);
+        let mut seen = Vec::new();
+        while let Some(message) = decoder.next()? {
+            seen.push(message);
+        }
+        Ok(seen)
+    }
+
+    #[test]
+    fn fragments_are_put_together_around_control_frames() {
+        let bytes =
+            [frame(0x01, b"he"), frame(0x89, b"p"), frame(0x00, b"l"), frame(0x80, b"lo")].concat();
+        assert_eq!(
+            read(&bytes),
+            Ok(vec![Incoming::Ping(Bytes::from_static(b"p")), Incoming::Text("hello".into())])
+        );
+    }
+
+    #[test]
+    fn what_may_not_be_is_refused_by_its_head_alone() {
+        let unmasked = vec![0x81, 0x02, b'h', b'i'];
+        let long_ping = vec![0x89, 0x80 | 126];
+        let huge = vec![0x81, 0x80 | 127, 0, 0, 0, 1, 0, 0, 0, 0];
+        for (bytes, why) in [
+            (unmasked, Violation::Broken),
+            (long_ping, Violation::Broken),
+            (huge, Violation::TooBig),
+            (vec![0xC1, 0x80], Violation::Broken),
+            (vec![0x83, 0x80], Violation::Broken),
+            (vec![0x09, 0x80], Violation::Broken),
+            (frame(0x80, b"x"), Violation::Broken),
+            ([frame(0x01, b"x"), frame(0x81, b"y")].concat(), Violation::Broken),
+            (frame(0x88, b"x"), Violation::Broken),
+            (frame(0x81, &[0xFF]), Violation::NotUtf8),
+            (vec![0x81, 0x80 | 126, 0x03, 0xE9], Violation::TooBig),
+            (
+                [frame(0x01, &[b'x'; 600]), vec![0x80, 0x80 | 126, 0x01, 0x91]].concat(),
+                Violation::TooBig,
+            ),
+        ] {
+            assert_eq!(read(&bytes), Err(why), "{bytes:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn however_bytes_are_cut_the_same_messages_come_out(
+            texts in prop::collection::vec("[a-zé]{0,300}", 1..6),
+            cuts in prop::collection::vec(1usize..40, 1..20),
+        ) {
+            let bytes: Vec<u8> = texts.iter().flat_map(|text| frame(0x81, text.as_bytes())).collect();
+            let mut decoder = Decoder::new(1_000);
+            let (mut seen, mut at, mut turn) = (Vec::new(), 0, 0);
+            while at < bytes.len() {
+                let end = (at + cuts[turn % cuts.len()]).min(bytes.len());
+                decoder.take(&bytes[at..end]);
+                while let Some(message) = decoder.next().expect("all of it is right") {
+                    seen.push(message);
+                }
+                (at, turn) = (end, turn + 1);
+            }
+            let want: Vec<_> = texts.into_iter().map(Incoming::Text).collect();
+            prop_assert_eq!(seen, want);
+            prop_assert_eq!(decoder.unread.capacity(), 0);
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic_or_hold_more_than_a_message(bytes in prop::collection::vec(any::<u8>(), 0..4_000)) {
+            let mut decoder = Decoder::new(1_000);
+            for chunk in bytes.chunks(64) {
+                decoder.take(chunk);
+                loop {
+                    match decoder.next() {
+                        Ok(Some(_)) => {}
+                        Ok(None) => break,
+                        Err(_) => return Ok(()),
+                    }
+                }
+                prop_assert!(decoder.unread.len() < 1_000 + 14 + 64);
+            }
+        }
+    }
+}
