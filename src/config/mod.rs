@@ -110,8 +110,9 @@ pub struct RoomSettings {
     pub window_events: usize,
     /// Bytes of events held in memory over all rooms.
     pub windows_bytes: usize,
-    /// Bytes that may wait for one Shard; over that, posts are refused with `busy`.
-    pub shard_pending_bytes: usize,
+    /// Bytes of messages under way in all rooms, taken and not yet written to every socket; over
+    /// that, posts are refused with `busy`.
+    pub in_flight_bytes: usize,
     /// Members of a group.
     pub max_members: usize,
 }

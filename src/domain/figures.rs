@@ -54,6 +54,65 @@ impl Durations {
     }
 }
 
+/// How often something happens: counts of the last eight seconds, one place a second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rate {
+    counts: [u32; 8],
+    newest: i64,
+    total: u64,
+}
+
+/// Whole seconds that a [`Rate`] averages over; the running second does not count.
+const RATE_SECONDS: i64 = 5;
+
+impl Rate {
+    /// Counts `n` at `now`.
+    pub fn add(&mut self, now: Timestamp, n: u64) {
+        self.forget(now.secs());
+        self.counts[Self::place(now.secs())] = self.counts[Self::place(now.secs())]
+            .saturating_add(u32::try_from(n).unwrap_or(u32::MAX));
+        self.total += n;
+    }
+
+    /// How many a second, over the last five whole seconds.
+    #[must_use]
+    pub fn per_second(mut self, now: Timestamp) -> f64 {
+        self.forget(now.secs());
+        let counted: u32 =
+            (1..=RATE_SECONDS).map(|ago| self.counts[Self::place(now.secs() - ago)]).sum();
+        f64::from(counted) / 5.0
+    }
+
+    /// How many in all.
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// Adds another's counts.
+    pub fn merge(&mut self, mut other: Self) {
+        let newest = self.newest.max(other.newest);
+        self.forget(newest);
+        other.forget(newest);
+        for (mine, theirs) in self.counts.iter_mut().zip(other.counts) {
+            *mine = mine.saturating_add(theirs);
+        }
+        self.total += other.total;
+    }
+
+    fn place(second: i64) -> usize {
+        usize::try_from(second.rem_euclid(8)).unwrap_or(0)
+    }
+
+    /// Clears the seconds between the newest count and `second`.
+    fn forget(&mut self, second: i64) {
+        for empty in (self.newest + 1).max(second - 7)..=second {
+            self.counts[Self::place(empty)] = 0;
+        }
+        self.newest = self.newest.max(second);
+    }
+}
+
 /// Percentiles of a duration, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, ToSchema)]
 pub struct Percentiles {
@@ -178,6 +237,23 @@ pub struct RoomDetail {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rate_is_the_mean_of_the_last_five_seconds() {
+        let at = Timestamp::from_secs;
+        let mut rate = Rate::default();
+        for second in 100..110 {
+            rate.add(at(second), 10);
+        }
+        assert!((rate.per_second(at(110)) - 10.0).abs() < 1e-9);
+        assert!((rate.per_second(at(112)) - 6.0).abs() < 1e-9);
+        assert!(rate.per_second(at(130)).abs() < 1e-9);
+        let mut both = Rate::default();
+        both.merge(rate);
+        both.merge(rate);
+        assert!((both.per_second(at(110)) - 20.0).abs() < 1e-9);
+        assert_eq!(both.total(), 200);
+    }
 
     #[test]
     fn percentiles_are_right_within_a_factor_of_two() {

@@ -1,0 +1,404 @@
+//! One Shard a worker: it writes to the worker's sockets, room by room, and decides which of them
+//! are too slow or gone. Rooms send it steps; it never waits for a socket.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::pin::Pin;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::task::{Context as TaskContext, Poll};
+use std::time::{Duration, Instant};
+
+use actix::fut::ActorFuture;
+use actix::prelude::*;
+
+use crate::config::SessionSettings;
+use crate::domain::{LoginId, RoomId, UserId};
+use crate::protocol::{CloseCode, Frame, close};
+
+use super::Refused;
+use super::group::{Group, GroupFigures, Step};
+use super::outlet::{self, Slot};
+use super::seat::Seat;
+
+/// Sockets written to before the worker's other tasks get their turn: about a millisecond.
+const TURN: usize = 256;
+/// Messages from rooms that wait in the mailbox before a sender would have to; every sender here
+/// is bounded by sessions or permits, so this only sizes the queue.
+const MAILBOX: usize = 4_096;
+
+/// How others reach a Shard.
+#[derive(Clone, Debug)]
+pub struct ShardHandle {
+    /// Its worker.
+    pub worker: usize,
+    addr: Addr<Shard>,
+    /// Where rooms for its sockets are started.
+    pub arbiter: ArbiterHandle,
+}
+
+impl ShardHandle {
+    /// Puts a step at the end of a room's queue on this worker.
+    #[expect(clippy::disallowed_methods, reason = "steps are bounded by sessions and permits")]
+    pub fn step(&self, room: RoomId, step: Step) {
+        self.addr.do_send(Steps { room, step });
+    }
+
+    /// Answers one of a socket's own posts.
+    #[expect(clippy::disallowed_methods, reason = "one a post, and posts hold permits")]
+    pub fn settle(&self, slot: Slot, outcome: Result<(), Refused>) {
+        self.addr.do_send(Settle { slot, outcome });
+    }
+
+    /// Closes one socket.
+    #[expect(clippy::disallowed_methods, reason = "at most one a session")]
+    pub fn close(&self, slot: Slot, code: CloseCode) {
+        self.addr.do_send(CloseSlot { slot, code });
+    }
+
+    /// Closes every socket that `whose` fits; with none, all of them.
+    #[expect(clippy::disallowed_methods, reason = "one an act")]
+    pub fn close_where(&self, whose: Whose, code: CloseCode) {
+        self.addr.do_send(CloseWhere { whose, code });
+    }
+
+    /// The sockets of a room on this worker, and the `seq` they have got to.
+    pub async fn roster(&self, room: RoomId) -> (Vec<Arc<Seat>>, i64) {
+        self.addr.send(Roster(room)).await.unwrap_or_default()
+    }
+
+    /// What the groups of all rooms on this worker did.
+    pub async fn survey(&self) -> HashMap<RoomId, GroupFigures> {
+        self.addr.send(Survey).await.unwrap_or_default()
+    }
+
+    /// What waits for each of these sockets, and how long ago it was last heard.
+    pub async fn look(&self, slots: Vec<Slot>) -> Vec<(u64, Duration)> {
+        self.addr.send(Look(slots)).await.unwrap_or_default()
+    }
+}
+
+/// The Shards of all workers; a room asks for one by the worker's number.
+#[derive(Clone, Debug, Default)]
+pub struct Shards(Arc<RwLock<Vec<ShardHandle>>>);
+
+thread_local! {
+    static HERE: RefCell<Option<ShardHandle>> = const { RefCell::new(None) };
+}
+
+impl Shards {
+    /// Starts the Shard of this thread's worker; once a worker.
+    pub fn start_here(&self, limits: &SessionSettings) -> ShardHandle {
+        let mut shards = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let handle = Shard::start_on_this_worker(shards.len(), limits);
+        shards.push(handle.clone());
+        HERE.set(Some(handle.clone()));
+        handle
+    }
+
+    /// The Shard of this thread's worker.
+    #[must_use]
+    pub fn here() -> Option<ShardHandle> {
+        HERE.with_borrow(Clone::clone)
+    }
+
+    /// The Shard of a worker.
+    #[must_use]
+    pub fn of(&self, worker: usize) -> Option<ShardHandle> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(worker).cloned()
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn all(&self) -> Vec<ShardHandle> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Which sockets an act is about.
+#[derive(Clone, Debug)]
+pub enum Whose {
+    /// Everybody's.
+    All,
+    /// Those that live by one of these logins.
+    Logins(Arc<[LoginId]>),
+    /// A user's.
+    User(UserId),
+}
+
+impl Whose {
+    fn fits(&self, seat: &Seat) -> bool {
+        match self {
+            Self::All => true,
+            Self::Logins(logins) => seat.login.is_some_and(|login| logins.contains(&login)),
+            Self::User(user) => seat.user() == Some(*user),
+        }
+    }
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Steps {
+    room: RoomId,
+    step: Step,
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Settle {
+    slot: Slot,
+    outcome: Result<(), Refused>,
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct CloseSlot {
+    slot: Slot,
+    code: CloseCode,
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct CloseWhere {
+    whose: Whose,
+    code: CloseCode,
+}
+
+#[derive(Message)]
+#[rtype(result = "(Vec<Arc<Seat>>, i64)")]
+struct Roster(RoomId);
+
+#[derive(Message)]
+#[rtype(result = "HashMap<RoomId, GroupFigures>")]
+struct Survey;
+
+#[derive(Message)]
+#[rtype(result = "Vec<(u64, Duration)>")]
+struct Look(Vec<Slot>);
+
+/// What the sweep makes of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Fine,
+    Ping,
+    Silent,
+    Slow,
+}
+
+/// When a socket is pinged, and when it is too slow or gone (SECURITY, *Handshake*).
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    ping_every: Duration,
+    max_pending_bytes: usize,
+    max_pending_for: Duration,
+}
+
+impl Patience {
+    /// `quiet_for` since bytes last came; `waiting_for` since something waits all the time; `step`
+    /// since the sweep before, so that each silence meets exactly one ping, late sweeps or not.
+    fn judge(&self, quiet_for: Duration, waiting_for: Option<Duration>, step: Duration) -> Verdict {
+        let in_this_step = |at: Duration| quiet_for >= at && quiet_for < at + step;
+        if waiting_for.is_some_and(|waiting| waiting >= self.max_pending_for) {
+            Verdict::Slow
+        } else if quiet_for >= self.ping_every * 2 {
+            Verdict::Silent
+        } else if in_this_step(self.ping_every) {
+            Verdict::Ping
+        } else {
+            Verdict::Fine
+        }
+    }
+}
+
+/// The worker's Shard.
+pub struct Shard {
+    groups: HashMap<RoomId, Group>,
+    ready: VecDeque<RoomId>,
+    patience: Patience,
+    swept: Instant,
+}
+
+/// How often sockets are looked at.
+const SWEEP: Duration = Duration::from_secs(1);
+
+impl Shard {
+    fn start_on_this_worker(worker: usize, limits: &SessionSettings) -> ShardHandle {
+        let patience = Patience {
+            ping_every: Duration::from_secs(limits.ping_interval_s),
+            max_pending_bytes: limits.max_pending_bytes,
+            max_pending_for: Duration::from_secs(limits.max_pending_s),
+        };
+        let addr = Self {
+            groups: HashMap::new(),
+            ready: VecDeque::new(),
+            patience,
+            swept: Instant::now(),
+        }
+        .start();
+        ShardHandle { worker, addr, arbiter: Arbiter::current() }
+    }
+
+    /// Writes for one turn; whether more is left.
+    fn turn(&mut self) -> bool {
+        let mut budget = TURN;
+        while budget > 0
+            && let Some(room) = self.ready.pop_front()
+        {
+            let Some(group) = self.groups.get_mut(&room) else { continue };
+            budget = group.work(budget, self.patience.max_pending_bytes);
+            if group.has_work() {
+                self.ready.push_back(room);
+            } else if group.is_empty() {
+                self.groups.remove(&room);
+            }
+        }
+        !self.ready.is_empty()
+    }
+
+    fn sweep(&mut self) {
+        let now = Instant::now();
+        let step = now.saturating_duration_since(std::mem::replace(&mut self.swept, now));
+        let ping = [Frame::ping()];
+        for outlet in outlet::all() {
+            let waiting_for =
+                outlet.backlog().since.map(|since| now.saturating_duration_since(since));
+            let quiet_for = now.saturating_duration_since(outlet.last_heard());
+            match self.patience.judge(quiet_for, waiting_for, step) {
+                Verdict::Fine => {}
+                Verdict::Ping => {
+                    outlet.deliver(&ping);
+                }
+                Verdict::Silent => outlet.close(close::SILENT),
+                Verdict::Slow => outlet.close(close::TOO_SLOW),
+            }
+        }
+    }
+}
+
+impl Actor for Shard {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX);
+        ctx.run_interval(SWEEP, |shard, _| shard.sweep());
+        ctx.spawn(Pump);
+    }
+}
+
+/// Polled once the mailbox is empty: what came in together goes out together.
+struct Pump;
+
+impl ActorFuture<Shard> for Pump {
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        shard: &mut Shard,
+        _: &mut Context<Shard>,
+        task: &mut TaskContext<'_>,
+    ) -> Poll<()> {
+        if shard.turn() {
+            task.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+}
+
+impl Handler<Steps> for Shard {
+    type Result = ();
+
+    fn handle(&mut self, Steps { room, step }: Steps, _: &mut Self::Context) {
+        let group = self.groups.entry(room).or_default();
+        if !group.has_work() {
+            self.ready.push_back(room);
+        }
+        group.push(step);
+    }
+}
+
+impl Handler<Settle> for Shard {
+    type Result = ();
+
+    fn handle(&mut self, Settle { slot, outcome }: Settle, _: &mut Self::Context) {
+        if let Some(outlet) = outlet::find(slot) {
+            outlet.settle(outcome);
+        }
+    }
+}
+
+impl Handler<CloseSlot> for Shard {
+    type Result = ();
+
+    fn handle(&mut self, CloseSlot { slot, code }: CloseSlot, _: &mut Self::Context) {
+        if let Some(outlet) = outlet::find(slot) {
+            outlet.close(code);
+        }
+    }
+}
+
+impl Handler<CloseWhere> for Shard {
+    type Result = ();
+
+    fn handle(&mut self, CloseWhere { whose, code }: CloseWhere, _: &mut Self::Context) {
+        if matches!(whose, Whose::All) {
+            outlet::all().iter().for_each(|outlet| outlet.close(code));
+            return;
+        }
+        for seat in self.groups.values().flat_map(Group::seats).filter(|seat| whose.fits(seat)) {
+            if let Some(outlet) = outlet::find(seat.slot) {
+                outlet.close(code);
+            }
+        }
+    }
+}
+
+impl Handler<Roster> for Shard {
+    type Result = MessageResult<Roster>;
+
+    fn handle(&mut self, Roster(room): Roster, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.groups.get(&room).map(Group::roster).unwrap_or_default())
+    }
+}
+
+impl Handler<Survey> for Shard {
+    type Result = MessageResult<Survey>;
+
+    fn handle(&mut self, _: Survey, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.groups.iter().map(|(room, group)| (*room, group.figures())).collect())
+    }
+}
+
+impl Handler<Look> for Shard {
+    type Result = MessageResult<Look>;
+
+    fn handle(&mut self, Look(slots): Look, _: &mut Self::Context) -> Self::Result {
+        let look = |slot| {
+            outlet::find(slot).map_or((0, Duration::ZERO), |outlet| {
+                (outlet.backlog().bytes as u64, outlet.last_heard().elapsed())
+            })
+        };
+        MessageResult(slots.into_iter().map(look).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_is_pinged_once_an_interval_and_closed_after_two() {
+        let patience = Patience {
+            ping_every: Duration::from_secs(20),
+            max_pending_bytes: 1,
+            max_pending_for: Duration::from_secs(30),
+        };
+        let judge = |quiet: f64, waiting: Option<u64>| {
+            patience.judge(Duration::from_secs_f64(quiet), waiting.map(Duration::from_secs), SWEEP)
+        };
+        assert_eq!(judge(19.9, None), Verdict::Fine);
+        assert_eq!(judge(20.4, None), Verdict::Ping);
+        assert_eq!(judge(21.4, None), Verdict::Fine);
+        assert_eq!(judge(40.0, None), Verdict::Silent);
+        assert_eq!(judge(1.0, Some(29)), Verdict::Fine);
+        assert_eq!(judge(1.0, Some(30)), Verdict::Slow);
+    }
+}

@@ -1,0 +1,130 @@
+//! What a room says of itself when asked, and how it becomes the figures of CONTRACT section 5.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::domain::figures::{Rate, RoomLoad, SessionInRoom, UserInRoom};
+use crate::domain::{Author, RoomRow, Timestamp, clock};
+
+use super::group::GroupFigures;
+use super::seat::Seat;
+use super::state::RoomState;
+
+/// A room's state at one moment.
+#[derive(Debug)]
+pub struct RoomSnapshot {
+    row: RoomRow,
+    people: u64,
+    sessions: u64,
+    guests: u64,
+    seq: i64,
+    messages: Rate,
+    taken: u64,
+    seats: Vec<Arc<Seat>>,
+    users: Vec<UserInRoom>,
+}
+
+impl RoomSnapshot {
+    /// As the room is now, with at most `limit` seats and users listed, the oldest first.
+    #[must_use]
+    pub fn of(state: &RoomState, taken: u64, limit: usize) -> Self {
+        let mut seats: Vec<_> =
+            if limit == 0 { Vec::new() } else { state.seats().cloned().collect() };
+        seats.sort_by_key(|seat| (seat.since, seat.session));
+        let users = if limit == 0 { Vec::new() } else { users(state, &seats, limit) };
+        seats.truncate(limit);
+        Self {
+            row: state.row().clone(),
+            people: state.presence().people(),
+            sessions: state.presence().sessions(),
+            guests: state.presence().each().filter(|(who, _)| who.user().is_none()).count() as u64,
+            seq: state.head(),
+            messages: state.messages,
+            taken,
+            seats,
+            users,
+        }
+    }
+
+    /// Guests in the room.
+    #[must_use]
+    pub const fn guests(&self) -> u64 {
+        self.guests
+    }
+
+    /// Sockets listed.
+    #[must_use]
+    pub fn seats(&self) -> &[Arc<Seat>] {
+        &self.seats
+    }
+
+    /// Users listed.
+    #[must_use]
+    pub fn users(&self) -> &[UserInRoom] {
+        &self.users
+    }
+
+    /// The room's figures, with what its groups did.
+    #[must_use]
+    pub fn load(&self, groups: &GroupFigures, node: &str, now: Timestamp) -> RoomLoad {
+        RoomLoad {
+            room_id: self.row.id,
+            name: self.row.name.clone(),
+            kind: self.row.kind.as_str(),
+            active_users: self.people,
+            sessions: self.sessions,
+            seq: self.seq,
+            messages_per_s: self.messages.per_second(now),
+            deliveries_per_s: groups.delivered.per_second(now),
+            fanout_ms: groups.fanout.percentiles(),
+            mailbox_depth: self.taken,
+            queued_bytes: groups.queued_bytes,
+            slow_readers: groups.slow_readers,
+            nodes: vec![node.to_owned()],
+        }
+    }
+
+    /// Messages stored of late.
+    #[must_use]
+    pub const fn messages(&self) -> Rate {
+        self.messages
+    }
+}
+
+fn users(state: &RoomState, seats: &[Arc<Seat>], limit: usize) -> Vec<UserInRoom> {
+    let names: HashMap<Author, &str> = seats
+        .iter()
+        .filter_map(|seat| Some((seat.who, seat.card.as_deref()?.username.as_str())))
+        .collect();
+    let mut users: Vec<_> = state
+        .presence()
+        .each()
+        .filter_map(|(who, sockets)| {
+            let username = (*names.get(&who)?).to_owned();
+            Some(UserInRoom { id: who.user()?.0, username, sessions: u64::from(sockets) })
+        })
+        .collect();
+    users.sort_by_key(|user| user.id);
+    users.truncate(limit);
+    users
+}
+
+/// A socket's row for admins. `looked`: what waits for it, and how long ago it was heard.
+#[must_use]
+pub fn session_row(seat: &Seat, looked: (u64, std::time::Duration), node: &str) -> SessionInRoom {
+    let quiet = i64::try_from(looked.1.as_micros()).unwrap_or(i64::MAX);
+    SessionInRoom {
+        session: seat.session,
+        user_id: seat.user().map(|user| user.0),
+        guest: match seat.who {
+            Author::Guest(id) => Some(id),
+            Author::User(_) => None,
+        },
+        ip: seat.ip.to_string(),
+        node: node.to_owned(),
+        since: seat.since,
+        dialect: seat.dialect.as_str(),
+        queued_bytes: looked.0,
+        last_seen: Timestamp::from_micros(clock::now().micros().saturating_sub(quiet)),
+    }
+}

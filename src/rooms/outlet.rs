@@ -1,0 +1,129 @@
+//! What a room can do with a socket, whichever engine hosts it. Sockets are not `Send`, so they
+//! stay on their worker in a thread-local slab; rooms know them as a [`Slot`]. Engines open and
+//! shut slots; only the worker's Shard writes through them.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Instant;
+
+use slab::Slab;
+
+use crate::protocol::{CloseCode, Frame};
+
+use super::Refused;
+
+/// A socket, seen from its worker's thread. No method may call back into the slab.
+pub trait Outlet {
+    /// Takes frames in order: writes what the kernel takes now and keeps the rest. Answers how
+    /// many bytes wait afterwards.
+    fn deliver(&self, frames: &[Frame]) -> usize;
+    /// One of the socket's own posts was answered.
+    fn settle(&self, outcome: Result<(), Refused>);
+    /// Says goodbye: what has not begun to go out is dropped, the close frame follows.
+    fn close(&self, code: CloseCode);
+    /// What waits for the client to read.
+    fn backlog(&self) -> Backlog;
+    /// When bytes last came from the client.
+    fn last_heard(&self) -> Instant;
+}
+
+/// What waits for a client to read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Backlog {
+    /// How much.
+    pub bytes: usize,
+    /// Since when there is something all the time.
+    pub since: Option<Instant>,
+}
+
+/// The address of a socket: `generation` tells it from a later one in the same place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Slot {
+    /// The worker, as its Shard is numbered.
+    pub worker: usize,
+    index: u32,
+    generation: u32,
+}
+
+struct Place {
+    generation: u32,
+    outlet: Rc<dyn Outlet>,
+}
+
+thread_local! {
+    static PLACES: RefCell<Slab<Place>> = const { RefCell::new(Slab::new()) };
+    static NEXT_GENERATION: RefCell<u32> = const { RefCell::new(0) };
+}
+
+/// Gives the socket a slot on this worker.
+#[must_use]
+pub fn open(worker: usize, outlet: Rc<dyn Outlet>) -> Slot {
+    let generation = NEXT_GENERATION.with_borrow_mut(|next| {
+        *next = next.wrapping_add(1);
+        *next
+    });
+    let index = PLACES.with_borrow_mut(|places| places.insert(Place { generation, outlet }));
+    Slot { worker, index: u32::try_from(index).unwrap_or(u32::MAX), generation }
+}
+
+/// Takes the slot back; what is still sent to it is dropped.
+pub fn shut(slot: Slot) {
+    let place = PLACES.with_borrow_mut(|places| match places.get(slot.index as usize) {
+        Some(place) if place.generation == slot.generation => {
+            Some(places.remove(slot.index as usize))
+        }
+        _ => None,
+    });
+    // Dropped outside the borrow: the last reference to a socket may go with it.
+    drop(place);
+}
+
+/// The socket behind a slot of this worker, unless it is gone.
+#[must_use]
+pub fn find(slot: Slot) -> Option<Rc<dyn Outlet>> {
+    PLACES.with_borrow(|places| {
+        places
+            .get(slot.index as usize)
+            .filter(|place| place.generation == slot.generation)
+            .map(|place| Rc::clone(&place.outlet))
+    })
+}
+
+/// Every socket of this worker, in a list of its own, so that each may be shut meanwhile.
+#[must_use]
+pub fn all() -> Vec<Rc<dyn Outlet>> {
+    PLACES.with_borrow(|places| places.iter().map(|(_, place)| Rc::clone(&place.outlet)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Deaf;
+    impl Outlet for Deaf {
+        fn deliver(&self, _: &[Frame]) -> usize {
+            0
+        }
+        fn settle(&self, _: Result<(), Refused>) {}
+        fn close(&self, _: CloseCode) {}
+        fn backlog(&self) -> Backlog {
+            Backlog::default()
+        }
+        fn last_heard(&self) -> Instant {
+            Instant::now()
+        }
+    }
+
+    #[test]
+    fn a_slot_never_means_the_socket_that_came_after() {
+        let first = open(0, Rc::new(Deaf));
+        assert!(find(first).is_some());
+        shut(first);
+        let second = open(0, Rc::new(Deaf));
+        assert_eq!(first.index, second.index);
+        assert!(find(first).is_none());
+        shut(first);
+        assert!(find(second).is_some());
+        assert_eq!(all().len(), 1);
+    }
+}

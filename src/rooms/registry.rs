@@ -1,0 +1,258 @@
+//! The registry: it alone starts rooms, when somebody needs one, retires them once nobody does,
+//! and makes anew one that panicked. Posts do not pass through it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use actix::prelude::*;
+use tokio::sync::{Semaphore, oneshot};
+
+use crate::config::RoomSettings;
+use crate::domain::{RoomId, RoomRow, clock};
+use crate::store::{MemberRow, Store, StoreError};
+
+use super::Refused;
+use super::admission::{Gate, bytes_of_node};
+use super::directory::Directory;
+use super::fanout::{ShardHandle, Shards};
+use super::gauge::{Gauge, Online};
+use super::room::{Recovered, Retire, Room, RoomHandle, Start};
+use super::seat::Seat;
+use super::window::WindowBudget;
+
+/// Requests that wait for rooms to start; each is one socket's or one REST caller's.
+const MAILBOX: usize = 4_096;
+
+type Waiting = Vec<oneshot::Sender<Result<RoomHandle, Refused>>>;
+
+/// The supervisor of all rooms.
+pub struct Registry {
+    store: Store,
+    settings: RoomSettings,
+    directory: Arc<Directory>,
+    shards: Shards,
+    online: Arc<Online>,
+    windows: Arc<WindowBudget>,
+    bytes: Arc<Semaphore>,
+    starting: HashMap<RoomId, Waiting>,
+    generation: u64,
+}
+
+/// A room's rows, and the sockets that Shards still hold for it.
+struct Found {
+    row: RoomRow,
+    members: Vec<MemberRow>,
+    seats: Vec<Arc<Seat>>,
+    reached: Option<i64>,
+}
+
+impl Registry {
+    /// A registry without rooms.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        settings: RoomSettings,
+        directory: Arc<Directory>,
+        shards: Shards,
+        online: Arc<Online>,
+    ) -> Self {
+        let windows = WindowBudget::new(settings.windows_bytes);
+        let bytes = bytes_of_node(settings.in_flight_bytes);
+        Self {
+            store,
+            settings,
+            directory,
+            shards,
+            online,
+            windows,
+            bytes,
+            starting: HashMap::new(),
+            generation: 0,
+        }
+    }
+
+    /// Reads a room's rows, then starts it; whoever else asks meanwhile waits for the same start.
+    fn begin(
+        &mut self,
+        room: RoomId,
+        on: Option<ShardHandle>,
+        recovers: bool,
+        ctx: &mut Context<Self>,
+    ) {
+        let (store, shards) = (self.store.clone(), self.shards.clone());
+        let reading = async move { find(&store, &shards, room, recovers).await };
+        ctx.spawn(reading.into_actor(self).map(move |found, registry, ctx| {
+            let outcome = match found {
+                Ok(Some(found)) => registry.start(found, on, ctx),
+                Ok(None) => Err(Refused::NotFound),
+                Err(error) => {
+                    log::error!("room {room}: it could not be started: {error}");
+                    Err(Refused::Busy)
+                }
+            };
+            for waiting in registry.starting.remove(&room).unwrap_or_default() {
+                // Who asked may be gone.
+                drop(waiting.send(outcome.clone()));
+            }
+        }));
+    }
+
+    /// Starts the room on the worker of who needs it first.
+    fn start(
+        &mut self,
+        found: Found,
+        on: Option<ShardHandle>,
+        ctx: &mut Context<Self>,
+    ) -> Result<RoomHandle, Refused> {
+        let recovered = found.reached.is_some();
+        let home = found.seats.first().map(|seat| seat.slot.worker);
+        let on = on.or_else(|| self.shards.of(home.unwrap_or(0))).ok_or(Refused::Busy)?;
+        self.generation += 1;
+        let gauge = Arc::new(Gauge::default());
+        let gate =
+            Gate::new(self.settings.permits, Arc::clone(&self.bytes), self.store.writer().clone());
+        let row = found.row.clone();
+        let start = Start {
+            row: found.row,
+            members: found.members,
+            seats: found.seats,
+            reached: found.reached,
+            store: self.store.clone(),
+            settings: self.settings.clone(),
+            shards: self.shards.clone(),
+            gauge: Arc::clone(&gauge),
+            online: Arc::clone(&self.online),
+            windows: Arc::clone(&self.windows),
+            gate: gate.clone(),
+            registry: ctx.address(),
+            generation: self.generation,
+        };
+        let addr = Room::start_in_arbiter(&on.arbiter, move |_| Room::new(start));
+        if recovered {
+            Self::tell_recovered(&addr);
+        }
+        let handle = RoomHandle { id: row.id, addr, gate, gauge };
+        self.directory.insert(&row, handle.clone(), self.generation);
+        Ok(handle)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "one a room that died")]
+    fn tell_recovered(addr: &Addr<Room>) {
+        addr.do_send(Recovered);
+    }
+}
+
+/// A room's rows; for one that died also the sockets it had, and how far they had got.
+async fn find(
+    store: &Store,
+    shards: &Shards,
+    room: RoomId,
+    recovers: bool,
+) -> Result<Option<Found>, StoreError> {
+    let Some(row) = store.room(room).await?.filter(|row| row.closed_at.is_none()) else {
+        return Ok(None);
+    };
+    let members = if row.kind.has_members() { store.members(room).await? } else { Vec::new() };
+    let (mut seats, mut reached) = (Vec::new(), None);
+    if recovers {
+        for shard in shards.all() {
+            let (held, seq) = shard.roster(room).await;
+            if !held.is_empty() {
+                reached = Some(reached.map_or(seq, |reached: i64| reached.min(seq)));
+                seats.extend(held);
+            }
+        }
+        reached = Some(reached.unwrap_or(row.last_seq));
+    }
+    Ok(Some(Found { row, members, seats, reached }))
+}
+
+impl Actor for Registry {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX);
+    }
+}
+
+/// A room is needed: its handle, started when it wasn't live.
+#[derive(Message)]
+#[rtype(result = "Result<RoomHandle, Refused>")]
+pub struct Bring {
+    /// Which.
+    pub room: RoomId,
+    /// The worker of who needs it.
+    pub on: Option<ShardHandle>,
+}
+
+impl Handler<Bring> for Registry {
+    type Result = ResponseFuture<Result<RoomHandle, Refused>>;
+
+    fn handle(&mut self, Bring { room, on }: Bring, ctx: &mut Self::Context) -> Self::Result {
+        if let Some(handle) = self.directory.send(room, |_| false) {
+            return Box::pin(async { Ok(handle) });
+        }
+        let (sender, receiver) = oneshot::channel();
+        let is_first = !self.starting.contains_key(&room);
+        self.starting.entry(room).or_default().push(sender);
+        if is_first {
+            self.begin(room, on, false, ctx);
+        }
+        Box::pin(async { receiver.await.unwrap_or(Err(Refused::Internal)) })
+    }
+}
+
+/// A room has been idle for its linger.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Empty {
+    /// Which.
+    pub room: RoomId,
+    /// Which actor of it.
+    pub generation: u64,
+    /// Errands that it got.
+    pub forwarded: u64,
+}
+
+impl Handler<Empty> for Registry {
+    type Result = ();
+
+    #[expect(clippy::disallowed_methods, reason = "one a room")]
+    fn handle(&mut self, empty: Empty, ctx: &mut Self::Context) {
+        if let Some(handle) = self.directory.retire(empty.room, empty.generation, empty.forwarded) {
+            handle.addr.do_send(Retire);
+            let (store, now) = (self.store.clone(), clock::now());
+            let noting = async move {
+                if let Err(error) = store.room_left(empty.room, now).await {
+                    log::warn!(
+                        "room {}: that it was left could not be stored: {error}",
+                        empty.room
+                    );
+                }
+            };
+            ctx.spawn(noting.into_actor(self));
+        }
+    }
+}
+
+/// A room's actor ended. When the registry did not want that, it makes the room anew.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Died {
+    /// Which.
+    pub room: RoomId,
+    /// Which actor of it.
+    pub generation: u64,
+}
+
+impl Handler<Died> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, Died { room, generation }: Died, ctx: &mut Self::Context) {
+        if self.directory.bury(room, generation) {
+            log::error!("room {room}: its actor died and is made anew");
+            self.starting.entry(room).or_default();
+            self.begin(room, None, true, ctx);
+        }
+    }
+}

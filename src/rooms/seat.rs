@@ -1,0 +1,38 @@
+//! A socket's seat in a room: all that the room and the Shard need to know of it, shared.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::domain::{Author, LoginId, SessionId, Timestamp, UserCard, UserId};
+use crate::protocol::Dialect;
+
+use super::outlet::Slot;
+
+/// A socket in a room.
+#[derive(Debug)]
+pub struct Seat {
+    /// The socket's own id.
+    pub session: SessionId,
+    /// Where its frames go.
+    pub slot: Slot,
+    /// What it speaks.
+    pub dialect: Dialect,
+    /// Who is behind it.
+    pub who: Author,
+    /// The user's card, none for guests.
+    pub card: Option<Arc<UserCard>>,
+    /// The login that it lives by.
+    pub login: Option<LoginId>,
+    /// Where it comes from.
+    pub ip: IpAddr,
+    /// When it joined.
+    pub since: Timestamp,
+}
+
+impl Seat {
+    /// The user behind it.
+    #[must_use]
+    pub fn user(&self) -> Option<UserId> {
+        self.who.user()
+    }
+}

@@ -1,0 +1,324 @@
+//! A room without its actor: who sits in it, who may speak, how far its order has got. Pure: the
+//! actor in `room.rs` carries out what is decided here.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::domain::figures::Rate;
+use crate::domain::{Author, Event, Role, RoomKind, RoomRow, SessionId, Timestamp, UserId};
+use crate::protocol::dialect::RoomWords;
+use crate::protocol::{CloseCode, Dialect, close};
+
+use super::Refused;
+use super::presence::Presence;
+use super::seat::Seat;
+use super::window::Window;
+
+/// What an event that the database has means for the room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Advance {
+    /// It is the next one: deliver it.
+    Next,
+    /// It was delivered before.
+    Old,
+    /// Others come first: read them.
+    Gap,
+}
+
+/// A room's state.
+#[derive(Debug)]
+pub struct RoomState {
+    row: RoomRow,
+    words: RoomWords,
+    members: HashMap<UserId, Role>,
+    seats: HashMap<SessionId, Arc<Seat>>,
+    presence: Presence,
+    dialects: [u32; 4],
+    workers: Vec<u32>,
+    head: i64,
+    /// The room's newest events.
+    pub window: Window,
+    /// Messages delivered.
+    pub messages: Rate,
+}
+
+impl RoomState {
+    /// A room as its rows say.
+    #[must_use]
+    pub fn new(row: RoomRow, members: HashMap<UserId, Role>, window: Window) -> Self {
+        let name = row.name.clone().unwrap_or_else(|| row.id.to_string());
+        Self {
+            words: RoomWords { id: row.id, name },
+            head: row.last_seq,
+            row,
+            members,
+            seats: HashMap::new(),
+            presence: Presence::default(),
+            dialects: [0; 4],
+            workers: Vec::new(),
+            window,
+            messages: Rate::default(),
+        }
+    }
+
+    /// The rows were read anew; the order goes on where it was.
+    pub fn reload(&mut self, row: RoomRow, members: HashMap<UserId, Role>) {
+        if let Some(name) = &row.name {
+            self.words.name.clone_from(name);
+        }
+        self.row = row;
+        self.members = members;
+    }
+
+    /// The room's row, as far as known.
+    #[must_use]
+    pub const fn row(&self) -> &RoomRow {
+        &self.row
+    }
+
+    /// What frames say of the room.
+    #[must_use]
+    pub const fn words(&self) -> &RoomWords {
+        &self.words
+    }
+
+    /// `seq` of the newest event that was delivered.
+    #[must_use]
+    pub const fn head(&self) -> i64 {
+        self.head
+    }
+
+    /// Who is here.
+    #[must_use]
+    pub const fn presence(&self) -> &Presence {
+        &self.presence
+    }
+
+    /// Its sockets.
+    pub fn seats(&self) -> impl Iterator<Item = &Arc<Seat>> {
+        self.seats.values()
+    }
+
+    /// A member's role; none for everybody in rooms without members.
+    #[must_use]
+    pub fn role(&self, user: UserId) -> Option<Role> {
+        self.members.get(&user).copied()
+    }
+
+    /// How many members it has.
+    #[must_use]
+    pub fn member_count(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether he may enter.
+    ///
+    /// # Errors
+    /// The code with which his socket is closed.
+    pub fn may_enter(&self, who: Author) -> Result<(), CloseCode> {
+        match self.may_post(who) {
+            Ok(()) => Ok(()),
+            Err(Refused::NotFound) => Err(close::ROOM_CLOSED),
+            Err(_) => Err(close::REMOVED),
+        }
+    }
+
+    /// Whether he may say something here now.
+    ///
+    /// # Errors
+    /// `NotFound` in a closed room, `Forbidden` for who is no member.
+    pub fn may_post(&self, who: Author) -> Result<(), Refused> {
+        if self.row.closed_at.is_some() {
+            return Err(Refused::NotFound);
+        }
+        match who {
+            Author::User(user) if self.members.contains_key(&user) => Ok(()),
+            _ if !self.row.kind.has_members() => Ok(()),
+            _ => Err(Refused::Forbidden),
+        }
+    }
+
+    /// Whether `by` may change the membership of `subject`; CONTRACT section 2, *chats*. Coming
+    /// is free in shh rooms; in groups any member adds. Leaving is free; others are removed by the
+    /// owner and by admins, the owner by nobody else.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn may_change(&self, by: UserId, subject: UserId, adds: bool) -> Result<(), Refused> {
+        if self.row.closed_at.is_some() {
+            return Err(Refused::NotFound);
+        }
+        match (self.row.kind, self.role(by)) {
+            (RoomKind::Named | RoomKind::Control, _) => {
+                Err(Refused::Invalid("This room has no members."))
+            }
+            (RoomKind::Room, _) if adds && by == subject => Ok(()),
+            (_, None) => Err(Refused::Forbidden),
+            (RoomKind::Pair, _) => {
+                Err(Refused::Invalid("Members of a private chat can't be changed."))
+            }
+            (_, Some(_)) if adds || by == subject => Ok(()),
+            (_, Some(Role::Owner)) => Ok(()),
+            (_, Some(Role::Admin)) if self.role(subject) != Some(Role::Owner) => Ok(()),
+            (_, Some(_)) => Err(Refused::Forbidden),
+        }
+    }
+
+    /// The membership changed in the database.
+    pub fn set_members(&mut self, members: HashMap<UserId, Role>, member_rev: i64) {
+        self.members = members;
+        self.row.member_rev = member_rev;
+    }
+
+    /// The room was closed for good.
+    pub fn close(&mut self, at: Timestamp) {
+        self.row.closed_at = Some(at);
+    }
+
+    /// A socket sits down.
+    pub fn join(&mut self, seat: Arc<Seat>) {
+        self.presence.join(seat.who);
+        self.dialects[seat.dialect as usize] += 1;
+        let worker = seat.slot.worker;
+        if self.workers.len() <= worker {
+            self.workers.resize(worker + 1, 0);
+        }
+        self.workers[worker] += 1;
+        self.seats.insert(seat.session, seat);
+    }
+
+    /// A socket is gone; its seat, when it had one.
+    pub fn leave(&mut self, session: SessionId) -> Option<Arc<Seat>> {
+        let seat = self.seats.remove(&session)?;
+        self.presence.leave(seat.who);
+        self.dialects[seat.dialect as usize] -= 1;
+        self.workers[seat.slot.worker] -= 1;
+        Some(seat)
+    }
+
+    /// A user's sockets.
+    #[must_use]
+    pub fn sessions_of(&self, user: UserId) -> Vec<SessionId> {
+        let his = |seat: &&Arc<Seat>| seat.user() == Some(user);
+        self.seats.values().filter(his).map(|seat| seat.session).collect()
+    }
+
+    /// Whether some socket speaks it.
+    #[must_use]
+    pub const fn speaks(&self, dialect: Dialect) -> bool {
+        self.dialects[dialect as usize] > 0
+    }
+
+    /// Workers that hold sockets of the room.
+    pub fn workers(&self) -> impl Iterator<Item = usize> {
+        self.workers
+            .iter()
+            .enumerate()
+            .filter(|(_, sockets)| **sockets > 0)
+            .map(|(worker, _)| worker)
+    }
+
+    /// What an event with this `seq` means.
+    #[must_use]
+    pub const fn place(&self, seq: i64) -> Advance {
+        if seq <= self.head {
+            Advance::Old
+        } else if seq == self.head + 1 {
+            Advance::Next
+        } else {
+            Advance::Gap
+        }
+    }
+
+    /// Takes the next event into the order.
+    pub fn advance(&mut self, event: &Arc<Event>, now: Timestamp) {
+        debug_assert_eq!(self.place(event.seq), Advance::Next);
+        self.head = event.seq;
+        self.messages.add(now, 1);
+        self.window.push(Arc::clone(event));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::window::WindowBudget;
+    use super::*;
+    use crate::domain::{RoomId, ids};
+
+    const OWNER: UserId = UserId(1);
+    const ADMIN: UserId = UserId(2);
+    const MEMBER: UserId = UserId(3);
+    const STRANGER: UserId = UserId(4);
+
+    fn room(kind: RoomKind) -> RoomState {
+        let row = RoomRow {
+            id: RoomId(ids::random()),
+            kind,
+            name: Some("x".into()),
+            listed: false,
+            by_guest: false,
+            created_by: None,
+            epoch: String::new(),
+            last_seq: 0,
+            member_rev: 0,
+            created_at: Timestamp::default(),
+            closed_at: None,
+        };
+        let members = if kind.has_members() {
+            HashMap::from([(OWNER, Role::Owner), (ADMIN, Role::Admin), (MEMBER, Role::Member)])
+        } else {
+            HashMap::new()
+        };
+        RoomState::new(row, members, Window::new(0, 10, WindowBudget::new(1_000)))
+    }
+
+    #[test]
+    fn only_members_speak_where_there_are_members_and_nobody_in_a_closed_room() {
+        let stranger = Author::User(STRANGER);
+        let guest = Author::Guest(ids::random());
+        for kind in [RoomKind::Room, RoomKind::Chat, RoomKind::Pair] {
+            assert_eq!(room(kind).may_post(stranger), Err(Refused::Forbidden));
+            assert_eq!(room(kind).may_post(guest), Err(Refused::Forbidden));
+            assert_eq!(room(kind).may_post(Author::User(MEMBER)), Ok(()));
+        }
+        let mut named = room(RoomKind::Named);
+        assert_eq!(named.may_post(guest), Ok(()));
+        named.close(Timestamp::default());
+        assert_eq!(named.may_post(guest), Err(Refused::NotFound));
+        assert_eq!(named.may_enter(guest), Err(close::ROOM_CLOSED));
+    }
+
+    #[test]
+    fn who_may_change_whose_membership() {
+        let (chat, shh) = (room(RoomKind::Chat), room(RoomKind::Room));
+        for (by, subject, adds, allowed) in [
+            (MEMBER, STRANGER, true, true),
+            (STRANGER, STRANGER, true, false),
+            (STRANGER, MEMBER, false, false),
+            (MEMBER, MEMBER, false, true),
+            (MEMBER, ADMIN, false, false),
+            (ADMIN, MEMBER, false, true),
+            (ADMIN, OWNER, false, false),
+            (OWNER, ADMIN, false, true),
+            (OWNER, OWNER, false, true),
+        ] {
+            assert_eq!(
+                chat.may_change(by, subject, adds).is_ok(),
+                allowed,
+                "{by} {subject} {adds}"
+            );
+        }
+        assert_eq!(shh.may_change(STRANGER, STRANGER, true), Ok(()));
+        let pair = room(RoomKind::Pair);
+        assert!(matches!(pair.may_change(OWNER, STRANGER, true), Err(Refused::Invalid(_))));
+        assert_eq!(pair.may_change(STRANGER, STRANGER, true), Err(Refused::Forbidden));
+    }
+
+    #[test]
+    fn the_order_takes_each_event_once_and_sees_gaps() {
+        let state = room(RoomKind::Named);
+        assert_eq!(state.place(0), Advance::Old);
+        assert_eq!(state.place(1), Advance::Next);
+        assert_eq!(state.place(2), Advance::Gap);
+    }
+}

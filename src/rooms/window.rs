@@ -1,0 +1,187 @@
+//! A room's newest events, held in memory so that who joins need not ask the database. Pure.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::domain::{Event, EventKind};
+
+/// Newest events, without a gap up to the room's head. Over its bounds the oldest go first.
+#[derive(Debug)]
+pub struct Window {
+    events: VecDeque<Arc<Event>>,
+    /// Every event from here on is held.
+    from: i64,
+    bytes: usize,
+    max_events: usize,
+    budget: Arc<WindowBudget>,
+}
+
+/// Bytes that the windows of all rooms of a node hold together.
+#[derive(Debug)]
+pub struct WindowBudget {
+    used: AtomicUsize,
+    max: usize,
+}
+
+impl WindowBudget {
+    /// At most `max` bytes.
+    #[must_use]
+    pub fn new(max: usize) -> Arc<Self> {
+        Arc::new(Self { used: AtomicUsize::new(0), max })
+    }
+
+    fn is_exceeded(&self) -> bool {
+        self.used.load(Ordering::Relaxed) > self.max
+    }
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+impl Window {
+    /// An empty window of a room whose newest event is `head`.
+    #[must_use]
+    pub fn new(head: i64, max_events: usize, budget: Arc<WindowBudget>) -> Self {
+        Self { events: VecDeque::new(), from: head + 1, bytes: 0, max_events, budget }
+    }
+
+    fn weigh(&mut self, event: &Event) {
+        self.bytes += weight(event);
+        self.budget.used.fetch_add(weight(event), Ordering::Relaxed);
+    }
+
+    /// Takes the next event; they come in order.
+    pub fn push(&mut self, event: Arc<Event>) {
+        self.weigh(&event);
+        self.events.push_back(event);
+        self.trim();
+    }
+
+    /// Puts the room's latest messages in, as read from the database: all of them up to `head_then`,
+    /// of which the oldest is the first of `messages`. False when the window has since moved on
+    /// so far that a hole would be left.
+    pub fn fill(&mut self, messages: Vec<Event>, head_then: i64, is_all: bool) -> bool {
+        if head_then + 1 < self.from {
+            return false;
+        }
+        let oldest = if is_all { 1 } else { messages.first().map_or(self.from, |event| event.seq) };
+        if oldest < self.from {
+            let missing = messages.into_iter().filter(|event| event.seq < self.from).rev();
+            for event in missing.collect::<Vec<_>>() {
+                self.weigh(&event);
+                self.events.push_front(Arc::new(event));
+            }
+            self.from = oldest;
+        }
+        true
+    }
+
+    /// The newest `limit` messages, oldest first; none when the window does not reach back so far.
+    #[must_use]
+    pub fn latest_messages(&self, limit: usize) -> Option<Vec<Arc<Event>>> {
+        let mut found: Vec<_> = self
+            .events
+            .iter()
+            .rev()
+            .filter(|event| event.kind == EventKind::Message)
+            .take(limit)
+            .cloned()
+            .collect();
+        if found.len() < limit && self.from > 1 {
+            return None;
+        }
+        found.reverse();
+        Some(found)
+    }
+
+    /// Brings it back within its bounds.
+    pub fn trim(&mut self) {
+        while self.events.len() > self.max_events || self.budget.is_exceeded() {
+            let Some(oldest) = self.events.pop_front() else { return };
+            self.bytes -= weight(&oldest);
+            self.budget.used.fetch_sub(weight(&oldest), Ordering::Relaxed);
+            self.from = oldest.seq + 1;
+        }
+    }
+
+    /// Bytes that it holds.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+fn weight(event: &Event) -> usize {
+    size_of::<Event>() + event.content.len() + event.raw.as_ref().map_or(0, String::len)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Author, EventId, RoomId, Timestamp, UserId, ids};
+
+    fn event(seq: i64) -> Event {
+        Event {
+            id: EventId(ids::random()),
+            room: RoomId(uuid::Uuid::nil()),
+            seq,
+            kind: if seq % 3 == 0 { EventKind::Member } else { EventKind::Message },
+            author: Author::User(UserId(1)),
+            sender: None,
+            nick_name: None,
+            content: "x".into(),
+            raw: None,
+            target: None,
+            client_id: None,
+            created_at: Timestamp::default(),
+            edited_at: None,
+            deleted_at: None,
+        }
+    }
+
+    fn seqs(events: Option<Vec<Arc<Event>>>) -> Option<Vec<i64>> {
+        events.map(|events| events.iter().map(|event| event.seq).collect())
+    }
+
+    #[test]
+    fn a_window_says_when_it_does_not_reach_back_far_enough() {
+        let mut window = Window::new(0, 100, WindowBudget::new(1 << 20));
+        assert_eq!(seqs(window.latest_messages(3)), Some(vec![]));
+        (1..=5).for_each(|seq| window.push(Arc::new(event(seq))));
+        assert_eq!(seqs(window.latest_messages(3)), Some(vec![2, 4, 5]));
+        assert_eq!(seqs(window.latest_messages(9)), Some(vec![1, 2, 4, 5]));
+        let mut later = Window::new(5, 100, WindowBudget::new(1 << 20));
+        assert_eq!(seqs(later.latest_messages(1)), None);
+        later.push(Arc::new(event(7)));
+        assert_eq!(seqs(later.latest_messages(1)), Some(vec![7]));
+    }
+
+    #[test]
+    fn what_was_read_and_what_came_meanwhile_fit_together() {
+        let mut window = Window::new(5, 100, WindowBudget::new(1 << 20));
+        window.push(Arc::new(event(6)));
+        window.push(Arc::new(event(7)));
+        let read = vec![event(4), event(5), event(7)];
+        assert!(window.fill(read, 5, false));
+        assert_eq!(seqs(window.latest_messages(3)), Some(vec![4, 5, 7]));
+        assert_eq!(seqs(window.latest_messages(4)), None);
+        assert!(window.fill(vec![event(1), event(2), event(4)], 7, true));
+        assert_eq!(seqs(window.latest_messages(9)), Some(vec![1, 2, 4, 5, 7]));
+    }
+
+    #[test]
+    fn over_its_bounds_the_oldest_go_and_a_hole_is_refused() {
+        let mut window = Window::new(0, 2, WindowBudget::new(1 << 20));
+        (1..=5).for_each(|seq| window.push(Arc::new(event(seq))));
+        assert_eq!(seqs(window.latest_messages(2)), Some(vec![4, 5]));
+        assert_eq!(seqs(window.latest_messages(3)), None);
+        assert!(!window.fill(vec![event(1)], 1, true));
+        let mut tiny = Window::new(0, 10, WindowBudget::new(1));
+        tiny.push(Arc::new(event(1)));
+        assert_eq!((tiny.bytes(), seqs(tiny.latest_messages(1))), (0, None));
+    }
+}
