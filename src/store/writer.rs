@@ -1,8 +1,26 @@
-//! The Writer: group commit. See DESIGN, *One message*, step 3.
+//! The Writer: group commit. While one commit runs, what comes in gathers, and the next takes it;
+//! nothing ever waits in order to be batched. Called by rooms. Must be the only one who appends
+//! events or changes members after a room is made.
+
+mod batch;
+mod change;
+mod figures;
+mod lane;
+mod ledger;
+mod plan;
+mod postgres;
+mod sqlite;
+
+use std::sync::Arc;
 
 use actix::prelude::*;
+use sea_orm::DatabaseConnection;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::domain::{Author, Event, EventId, NewEvent, Role, RoomId, Timestamp, UserId};
+use figures::Counters;
+pub use figures::WriterFigures;
+use lane::{Drain, Lane};
 
 /// One event to store.
 #[derive(Message)]
@@ -39,10 +57,11 @@ pub enum Outcome {
     Fenced,
     /// The room is closed or gone.
     Closed,
-    /// The database answered neither yes nor no within the limit; the same `client_id` may be sent again.
+    /// The database answered neither yes nor no within the limit; the same `client_id` may be sent
+    /// again.
     Unknown,
     /// Not stored.
-    Failed(std::sync::Arc<str>),
+    Failed(Arc<str>),
 }
 
 /// A change of members, in one transaction with its event and `member_rev + 1`.
@@ -70,7 +89,8 @@ pub struct ChangeMembers {
 pub enum MemberChange {
     /// A member joins by himself (`action: joined`) or is added (`added`); nothing when there.
     Add(UserId),
-    /// Leaves (`left`) or is removed (`removed`); nothing when not there. An owner's place goes to the longest member.
+    /// Leaves (`left`) or is removed (`removed`); nothing when not there. An owner's place goes to
+    /// the longest member.
     Remove(UserId),
 }
 
@@ -82,7 +102,9 @@ pub struct MembersChanged {
     pub room: RoomId,
     /// The event's id, as asked.
     pub id: EventId,
-    /// The stored event (none: nothing changed), the new `member_rev` and the members now.
+    /// `Missing("room")` when it is closed or gone, `Missing("user")`; `Busy` when the database
+    /// did not answer within the limit, and the change may or may not be made: ask again, it is
+    /// made once.
     pub result: Result<Changed, super::StoreError>,
 }
 
@@ -99,30 +121,119 @@ pub struct Changed {
 
 /// A place in the Writer's bounded queue.
 #[derive(Debug)]
-pub struct WriterPermit(#[allow(unused)] tokio::sync::OwnedSemaphorePermit);
-
-/// The Writer's lanes and their bound.
-#[derive(Clone, Debug)]
-pub struct Writer {
-    _p: (),
+pub struct WriterPermit {
+    _place: OwnedSemaphorePermit,
 }
 
-#[allow(missing_docs, clippy::all, clippy::pedantic, unused)]
+/// The bounds of the Writer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WriterSettings {
+    /// Rows in one commit.
+    pub max_batch: usize,
+    /// Events that may wait.
+    pub max_waiting: usize,
+}
+
+/// The Writer's lanes and their bound. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    lanes: Vec<(Addr<Lane>, ArbiterHandle)>,
+    places: Arc<Semaphore>,
+    max_waiting: usize,
+    counters: Arc<Counters>,
+}
+
 impl Writer {
+    /// One lane, on a thread of its own, for each connection.
+    pub(super) fn start(lanes: Vec<DatabaseConnection>, settings: WriterSettings) -> Self {
+        let counters = Arc::new(Counters::default());
+        let max_waiting = settings.max_waiting.clamp(1, Semaphore::MAX_PERMITS);
+        let lanes = lanes
+            .into_iter()
+            .map(|db| {
+                let arbiter = Arbiter::new().handle();
+                let counters = Arc::clone(&counters);
+                let lane = Lane::start_in_arbiter(&arbiter, move |ctx| {
+                    ctx.set_mailbox_capacity(max_waiting);
+                    Lane::new(db, settings.max_batch.max(1), counters)
+                });
+                (lane, arbiter)
+            })
+            .collect();
+        let places = Arc::new(Semaphore::new(max_waiting));
+        Self { inner: Arc::new(Inner { lanes, places, max_waiting, counters }) }
+    }
+
     /// A place in the queue now, or none: `busy`.
+    #[must_use]
     pub fn try_permit(&self) -> Option<WriterPermit> {
-        todo!()
+        let place = Arc::clone(&self.inner.places).try_acquire_owned().ok()?;
+        Some(WriterPermit { _place: place })
     }
+
     /// A place in the queue, waiting for it in turn.
+    ///
+    /// # Panics
+    /// Never: the semaphore is not closed before it is dropped.
     pub async fn permit(&self) -> WriterPermit {
-        todo!()
+        let place = Arc::clone(&self.inner.places).acquire_owned().await;
+        WriterPermit { _place: place.expect("the semaphore is never closed") }
     }
+
     /// Hands over; order is kept for each room. Never blocks.
+    #[expect(clippy::disallowed_methods, reason = "bounded by the permit in the message")]
     pub fn append(&self, append: Append) {
-        todo!()
+        let lane = self.lane(append.event.room);
+        if lane.connected() {
+            lane.do_send(append);
+        } else {
+            let failed = Outcome::Failed("the server is stopping".into());
+            append.reply.do_send(Committed {
+                room: append.event.room,
+                outcomes: vec![(append.event.id, failed)],
+            });
+        }
     }
+
     /// In order with the room's appends.
+    #[expect(clippy::disallowed_methods, reason = "bounded by the permit in the message")]
     pub fn change_members(&self, change: ChangeMembers) {
-        todo!()
+        let lane = self.lane(change.room);
+        if lane.connected() {
+            lane.do_send(change);
+        } else {
+            let result = Err(super::StoreError::Busy);
+            change.reply.do_send(MembersChanged { room: change.room, id: change.id, result });
+        }
+    }
+
+    /// What it did since it started.
+    #[must_use]
+    pub fn figures(&self) -> WriterFigures {
+        let waiting = self.inner.max_waiting - self.inner.places.available_permits();
+        self.inner.counters.snapshot(waiting as u64)
+    }
+
+    /// Stores and answers what was accepted, then ends its threads.
+    pub(super) async fn close(&self) {
+        for (lane, arbiter) in &self.inner.lanes {
+            // An error means that it has ended already.
+            if lane.send(Drain).await.is_ok() {
+                arbiter.stop();
+            }
+        }
+    }
+
+    /// The same room always has the same lane.
+    fn lane(&self, room: RoomId) -> &Addr<Lane> {
+        let lanes = &self.inner.lanes;
+        // The last bits of an id are random, and 32 of them are enough to spread rooms.
+        let bits = u32::from_be_bytes(room.0.as_bytes()[12..].try_into().unwrap_or_default());
+        &lanes[bits as usize % lanes.len()].0
     }
 }

@@ -1,0 +1,213 @@
+//! Connections: how each database is opened, held and closed, and how its schema is brought up.
+//! Called by the app and the commands at start and end. Every promise about durability is a
+//! setting made here.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use migration::{MigrationStatus, Migrator, MigratorTrait};
+use sea_orm::sqlx::ConnectOptions;
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sea_orm::sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    SqliteTransactionMode, SqlxPostgresConnector, SqlxSqliteConnector, TransactionOptions,
+    TransactionTrait,
+};
+
+use super::writer::{Writer, WriterSettings};
+use super::{Inner, Store, StoreError};
+use crate::config::StoreSettings;
+use crate::domain::clock;
+
+/// Held while a PostgreSQL schema changes: any number that nobody else in the database uses.
+const MIGRATION_LOCK: i64 = 0x6875_6262_7562;
+/// Lanes of the Writer on PostgreSQL, so that one hot room doesn't hold up all.
+const LANES: usize = 4;
+/// How long anybody waits for a connection, or for SQLite's write lock.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Connections a lane may open: one works, the others replace it while it hangs.
+const LANE_CONNECTIONS: u32 = 3;
+
+impl Store {
+    /// Connects; makes the `SQLite` file when missing. Runs no migration. Needs a running actix
+    /// `System`, on which the Writer's threads start.
+    ///
+    /// # Errors
+    /// When the URL can't be read or the database can't be reached.
+    pub async fn open(settings: &StoreSettings) -> Result<Self, StoreError> {
+        let url = settings.database_url.as_str();
+        let (read, write, lanes) = if url.starts_with("sqlite:") {
+            let (read, write) = open_sqlite(url, settings.readers.max(1)).await?;
+            (read, write.clone(), vec![write])
+        } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            open_postgres(url, settings.readers.max(1)).await?
+        } else {
+            return Err(unusable("it must start with sqlite:// or postgres://").into());
+        };
+        let writer = Writer::start(
+            lanes,
+            WriterSettings { max_batch: settings.max_batch, max_waiting: settings.max_waiting },
+        );
+        Ok(Self { inner: std::sync::Arc::new(Inner { read, write, writer }) })
+    }
+
+    /// Applies pending migrations and makes what every database holds from the start: the secret
+    /// that its epochs come from, and the room `control`.
+    ///
+    /// # Errors
+    /// When a step fails; nothing of it is kept then.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        let changing = self.begin_schema_change().await?;
+        Migrator::up(&changing, None).await?;
+        super::rooms::make_control(&changing, clock::now()).await?;
+        Ok(changing.commit().await?)
+    }
+
+    /// Takes back every migration: all that is kept is gone.
+    ///
+    /// # Errors
+    /// When a step fails; nothing of it is kept then.
+    pub async fn migrate_down(&self) -> Result<(), StoreError> {
+        let changing = self.begin_schema_change().await?;
+        Migrator::down(&changing, None).await?;
+        Ok(changing.commit().await?)
+    }
+
+    /// Each migration's name, and whether it is applied.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn migrations(&self) -> Result<Vec<(String, bool)>, StoreError> {
+        let steps = Migrator::get_migration_with_status(&self.inner.write).await?;
+        let applied = MigrationStatus::Applied;
+        Ok(steps.iter().map(|step| (step.name().to_owned(), step.status() == applied)).collect())
+    }
+
+    /// One trivial query; for `/readyz`.
+    ///
+    /// # Errors
+    /// `Busy` when the database does not answer.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.inner.read.execute_unprepared("SELECT 1").await?;
+        Ok(())
+    }
+
+    /// Ends the Writer, which stores first what it accepted, then the connections.
+    pub async fn close(&self) {
+        self.inner.writer.close().await;
+        for pool in [&self.inner.read, &self.inner.write] {
+            if let Err(error) = pool.close_by_ref().await {
+                log::warn!("a database connection did not close cleanly: {error}");
+            }
+        }
+    }
+
+    /// A transaction that writes: on `SQLite` it takes the write lock at once, since one that read
+    /// first can't take it later without failing.
+    pub(super) async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
+        begin(&self.inner.write).await
+    }
+
+    /// One process at a time changes a schema; the others wait here, then find it done.
+    async fn begin_schema_change(&self) -> Result<DatabaseTransaction, DbErr> {
+        let changing = self.begin().await?;
+        if changing.get_database_backend() == DbBackend::Postgres {
+            for sql in [
+                "SET LOCAL lock_timeout = 0",
+                "SET LOCAL statement_timeout = 0",
+                "SET LOCAL idle_in_transaction_session_timeout = 0",
+                &format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"),
+            ] {
+                changing.execute_unprepared(sql).await?;
+            }
+        }
+        Ok(changing)
+    }
+}
+
+/// See [`Store::begin`].
+pub(super) async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+    db.begin_with_options(TransactionOptions {
+        sqlite_transaction_mode: (db.get_database_backend() == DbBackend::Sqlite)
+            .then_some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    })
+    .await
+}
+
+/// The readers and the one writer of a file.
+async fn open_sqlite(
+    url: &str,
+    readers: u32,
+) -> Result<(DatabaseConnection, DatabaseConnection), StoreError> {
+    if url.contains(":memory:") || url.contains("mode=memory") {
+        return Err(unusable("what is in memory is gone with the process: name a file").into());
+    }
+    let options = SqliteConnectOptions::from_str(url)
+        .map_err(|error| unusable(&error.to_string()))?
+        .foreign_keys(true)
+        .busy_timeout(PATIENCE)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .disable_statement_logging();
+    let held = || {
+        SqlitePoolOptions::new()
+            .acquire_timeout(PATIENCE)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+    };
+    let writer: SqlitePool = held()
+        .max_connections(1)
+        .min_connections(1)
+        .connect_with(options.clone().create_if_missing(true))
+        .await
+        .map_err(|error| unusable(&format!("{error}; does its directory exist, writable?")))?;
+    let readers = held().max_connections(readers).connect_lazy_with(options.read_only(true));
+    Ok((
+        SqlxSqliteConnector::from_sqlx_sqlite_pool(readers),
+        SqlxSqliteConnector::from_sqlx_sqlite_pool(writer),
+    ))
+}
+
+/// One pool for everybody, and one for each lane, whose connections are made on the lane's own
+/// thread when it first needs one.
+async fn open_postgres(
+    url: &str,
+    connections: u32,
+) -> Result<(DatabaseConnection, DatabaseConnection, Vec<DatabaseConnection>), StoreError> {
+    let options = PgConnectOptions::from_str(url)
+        .map_err(|error| unusable(&error.to_string()))?
+        .application_name("hubbub")
+        .options([
+            ("default_transaction_isolation", "read committed"),
+            ("synchronous_commit", "on"),
+            ("lock_timeout", "2s"),
+            ("statement_timeout", "5s"),
+            ("idle_in_transaction_session_timeout", "2s"),
+        ])
+        .disable_statement_logging();
+    let held =
+        || PgPoolOptions::new().acquire_timeout(PATIENCE).idle_timeout(None).max_lifetime(None);
+    let pool: PgPool = held()
+        .max_connections(connections)
+        .connect_with(options.clone())
+        .await
+        .map_err(|error| unusable(&format!("{error}; is the server there?")))?;
+    let lane = || {
+        // What a test before use would find, the lane finds out by itself, and tries again.
+        let lane = held().max_connections(LANE_CONNECTIONS).test_before_acquire(false);
+        SqlxPostgresConnector::from_sqlx_postgres_pool(lane.connect_lazy_with(options.clone()))
+    };
+    let lanes = (0..LANES).map(|_| lane()).collect();
+    let pool = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
+    Ok((pool.clone(), pool, lanes))
+}
+
+/// The URL itself stays out of the text: it may hold a password.
+fn unusable(why: &str) -> DbErr {
+    DbErr::Custom(format!("DATABASE_URL can't be used: {why}"))
+}

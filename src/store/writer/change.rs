@@ -1,0 +1,190 @@
+//! One change of a room's members: its row, its event and the room's new `member_rev` in one
+//! transaction. Called by a lane, in its turn. Must not decide who may do it: the room did.
+
+use std::time::Instant;
+
+use entity::{event, membership, room, user};
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::{Expr, LockType};
+use sea_orm::{
+    ColumnTrait, DatabaseConnection, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect,
+};
+use serde_json::json;
+
+use super::batch::{ATTEMPT, LIMIT, pauses};
+use super::figures::Counters;
+use super::{ChangeMembers, Changed, MemberChange, MembersChanged};
+use crate::domain::{Author, Event, EventKind, NewEvent, Role, RoomId, UserId};
+use crate::store::members::members_of;
+use crate::store::{StoreError, UserRow, connect};
+
+/// Makes a change and answers it. One whose commit got no answer is found again by its event.
+pub(super) async fn make(db: &DatabaseConnection, counters: &Counters, change: ChangeMembers) {
+    let since = Instant::now();
+    let mut again = false;
+    for pause in pauses() {
+        let done = tokio::time::timeout(ATTEMPT, attempt(db, &change, again)).await;
+        let result = done.unwrap_or(Err(StoreError::Busy));
+        if !matches!(result, Err(StoreError::Busy)) || since.elapsed() > LIMIT {
+            if let Ok(Changed { event: Some(_), .. }) = result {
+                let micros = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
+                counters.committed(std::iter::once(micros));
+            }
+            change.reply.do_send(MembersChanged { room: change.room, id: change.id, result });
+            return;
+        }
+        again = true;
+        counters.retried();
+        tokio::time::sleep(pause).await;
+    }
+}
+
+async fn attempt(
+    db: &DatabaseConnection,
+    change: &ChangeMembers,
+    again: bool,
+) -> Result<Changed, StoreError> {
+    let changing = connect::begin(db).await?;
+    let row = room::Entity::find_by_id(change.room.0)
+        .lock(LockType::NoKeyUpdate)
+        .one(&changing)
+        .await?
+        .filter(|row| row.closed_at.is_none())
+        .ok_or(StoreError::Missing("room"))?;
+    if again
+        && let Some(stored) =
+            event::Entity::find().filter(event::Column::Id.eq(change.id.0)).one(&changing).await?
+    {
+        let event = new_event(&changing, change, stored.content).await?.stored_at(stored.seq);
+        return now(&changing, change.room, Some(event), row.member_rev).await;
+    }
+    let Some(action) = apply(&changing, change).await? else {
+        return now(&changing, change.room, None, row.member_rev).await;
+    };
+    let (MemberChange::Add(who) | MemberChange::Remove(who)) = change.change;
+    let content = json!({ "action": action, "user_id": who, "by": change.by.user() }).to_string();
+    let event = new_event(&changing, change, content).await?.stored_at(row.last_seq + 1);
+    event::Entity::insert(stored_row(&event)).exec_without_returning(&changing).await?;
+    room::Entity::update_many()
+        .col_expr(room::Column::LastSeq, Expr::value(event.seq))
+        .col_expr(room::Column::LastAt, Expr::value(event.created_at.micros()))
+        .col_expr(room::Column::MemberRev, Expr::value(row.member_rev + 1))
+        .col_expr(
+            room::Column::UserWrote,
+            Expr::value(row.user_wrote || change.by.user().is_some()),
+        )
+        .filter(room::Column::Id.eq(change.room.0))
+        .exec(&changing)
+        .await?;
+    let changed = now(&changing, change.room, Some(event), row.member_rev + 1).await?;
+    changing.commit().await?;
+    Ok(changed)
+}
+
+/// Changes the rows; the action's name, or none when nothing changed.
+async fn apply(
+    changing: &DatabaseTransaction,
+    change: &ChangeMembers,
+) -> Result<Option<&'static str>, StoreError> {
+    let room = change.room.0;
+    match change.change {
+        MemberChange::Add(who) => {
+            if user::Entity::find_by_id(who.0).one(changing).await?.is_none() {
+                return Err(StoreError::Missing("user"));
+            }
+            if membership::Entity::find_by_id((room, who.0)).one(changing).await?.is_some() {
+                return Ok(None);
+            }
+            let row = membership::ActiveModel {
+                room: Set(room),
+                user_id: Set(who.0),
+                role: Set(Role::Member.as_str().to_owned()),
+                joined_at: Set(change.at.micros()),
+                read_seq: Set(0),
+            };
+            membership::Entity::insert(row).exec_without_returning(changing).await?;
+            Ok(Some(if change.by == Author::User(who) { "joined" } else { "added" }))
+        }
+        MemberChange::Remove(who) => {
+            let Some(row) = membership::Entity::find_by_id((room, who.0)).one(changing).await?
+            else {
+                return Ok(None);
+            };
+            membership::Entity::delete_by_id((room, who.0)).exec(changing).await?;
+            if row.role == Role::Owner.as_str() {
+                pass_on(changing, change.room).await?;
+            }
+            Ok(Some(if change.by == Author::User(who) { "left" } else { "removed" }))
+        }
+    }
+}
+
+/// The owner has gone: the longest member takes his place.
+async fn pass_on(changing: &DatabaseTransaction, room: RoomId) -> Result<(), StoreError> {
+    let members = members_of(changing, &[room]).await?;
+    let Some(heir) = members.get(&room).and_then(|members| members.first()) else {
+        return Ok(());
+    };
+    membership::Entity::update_many()
+        .col_expr(membership::Column::Role, Expr::value(Role::Owner.as_str()))
+        .filter(membership::Column::Room.eq(room.0))
+        .filter(membership::Column::UserId.eq(heir.card.id))
+        .exec(changing)
+        .await?;
+    Ok(())
+}
+
+async fn new_event(
+    changing: &DatabaseTransaction,
+    change: &ChangeMembers,
+    content: String,
+) -> Result<NewEvent, StoreError> {
+    let sender = match change.by {
+        Author::User(id) => user::Entity::find_by_id(id.0).one(changing).await?,
+        Author::Guest(_) => None,
+    };
+    Ok(NewEvent {
+        id: change.id,
+        room: change.room,
+        kind: EventKind::Member,
+        author: change.by,
+        sender: sender.map(|row| UserRow::from(row).card),
+        nick_name: None,
+        content,
+        raw: None,
+        target: None,
+        client_id: None,
+        created_at: change.at,
+    })
+}
+
+fn stored_row(event: &Event) -> event::ActiveModel {
+    event::ActiveModel {
+        id: Set(event.id.0),
+        room: Set(event.room.0),
+        seq: Set(event.seq),
+        kind: Set(event.kind.as_str().to_owned()),
+        author: Set(event.author.to_string()),
+        sender: Set(event.author.user().map(|user| user.0)),
+        nick_name: Set(None),
+        content: Set(event.content.clone()),
+        raw: Set(None),
+        target: Set(None),
+        client_id: Set(None),
+        created_at: Set(event.created_at.micros()),
+        edited_at: Set(None),
+        deleted_at: Set(None),
+    }
+}
+
+/// How things stand inside the transaction.
+async fn now(
+    changing: &DatabaseTransaction,
+    room: RoomId,
+    event: Option<Event>,
+    member_rev: i64,
+) -> Result<Changed, StoreError> {
+    let members = members_of(changing, &[room]).await?.remove(&room).unwrap_or_default();
+    let members = members.iter().map(|member| (UserId(member.card.id), member.role)).collect();
+    Ok(Changed { event, member_rev, members })
+}

@@ -1,0 +1,154 @@
+//! The Writer's statements for `SQLite`. Called by the ledger alone. Rows go in groups of a few
+//! fixed sizes, so that a handful of texts serves every batch and stays prepared.
+
+use std::sync::{Arc, LazyLock};
+
+use sea_orm::QueryResult;
+use sea_orm::sqlx::sqlite::SqliteArguments;
+use sea_orm::sqlx::{self, AssertSqlSafe, Error, Sqlite, Transaction};
+use uuid::Uuid;
+
+use super::plan::{Key, NewHead};
+use crate::domain::NewEvent;
+use crate::store::rows::EVENT_COLUMNS;
+
+/// Rows in one statement, largest first. A few texts of each kind: the driver keeps 100 prepared.
+const SIZES: [usize; 5] = [256, 64, 16, 4, 1];
+
+type Tx = Transaction<'static, Sqlite>;
+type Query<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments>;
+/// One text for each of [`SIZES`].
+type Texts = LazyLock<[Arc<str>; SIZES.len()]>;
+
+static HEADS: Texts = LazyLock::new(|| {
+    texts("?", |places| {
+        format!("SELECT id, last_seq, member_rev, closed_at FROM room WHERE id IN ({places})")
+    })
+});
+
+/// `CROSS JOIN` holds the order: each key is looked up in the index.
+static FIRSTS: Texts = LazyLock::new(|| {
+    texts("(?, ?, ?)", |places| {
+        format!(
+            r#"SELECT {EVENT_COLUMNS} FROM (VALUES {places}) k CROSS JOIN event e
+                   ON e.room = k.column1 AND e.author = k.column2 AND e.client_id = k.column3
+               LEFT JOIN "user" u ON u.id = e.sender"#
+        )
+    })
+});
+
+static NEW_HEADS: Texts = LazyLock::new(|| {
+    texts("(?, ?, ?, ?)", |places| {
+        format!(
+            "UPDATE room SET last_seq = k.column2, last_at = k.column3,
+                 user_wrote = user_wrote OR k.column4
+             FROM (VALUES {places}) k WHERE room.id = k.column1"
+        )
+    })
+});
+
+static INSERT: Texts = LazyLock::new(|| {
+    texts("(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", |places| {
+        format!(
+            "INSERT INTO event (id, room, seq, kind, author, sender, nick_name, content, raw,
+                 target, client_id, created_at) VALUES {places}"
+        )
+    })
+});
+
+/// See `Ledger::lock`; the lock is the transaction's.
+pub(super) async fn heads(tx: &mut Tx, rooms: &[Uuid]) -> Result<Vec<QueryResult>, Error> {
+    fetch(tx, &HEADS, rooms, |query, room| query.bind(*room)).await
+}
+
+/// See `Ledger::firsts`.
+pub(super) async fn firsts(tx: &mut Tx, keys: &[Key<'_>]) -> Result<Vec<QueryResult>, Error> {
+    fetch(tx, &FIRSTS, keys, |query, (room, author, client_id)| {
+        query.bind(room.0).bind(author.to_string()).bind((*client_id).to_owned())
+    })
+    .await
+}
+
+/// See `Ledger::append`.
+pub(super) async fn append(
+    tx: &mut Tx,
+    heads: &[NewHead],
+    rows: &[(i64, &NewEvent)],
+) -> Result<(), Error> {
+    for group in groups(heads) {
+        let query = bind(&NEW_HEADS, group, |query, head: &NewHead| {
+            query.bind(head.room.0).bind(head.last_seq).bind(head.last_at).bind(head.user_wrote)
+        });
+        query.execute(&mut **tx).await?;
+    }
+    for group in groups(rows) {
+        let query = bind(&INSERT, group, |query, (seq, event): &(i64, &NewEvent)| {
+            query
+                .bind(event.id.0)
+                .bind(event.room.0)
+                .bind(*seq)
+                .bind(event.kind.as_str())
+                .bind(event.author.to_string())
+                .bind(event.author.user().map(|user| user.0))
+                .bind(event.nick_name.clone())
+                .bind(event.content.clone())
+                .bind(event.raw.clone())
+                .bind(event.target.map(|target| target.0))
+                .bind(event.client_id.clone())
+                .bind(event.created_at.micros())
+        });
+        query.execute(&mut **tx).await?;
+    }
+    Ok(())
+}
+
+/// Asks for all of `items`, a group at a time.
+async fn fetch<T>(
+    tx: &mut Tx,
+    texts: &Texts,
+    items: &[T],
+    each: impl for<'q> Fn(Query<'q>, &T) -> Query<'q>,
+) -> Result<Vec<QueryResult>, Error> {
+    let mut found = Vec::new();
+    for group in groups(items) {
+        let rows = bind(texts, group, &each).fetch_all(&mut **tx).await?;
+        found.extend(rows.into_iter().map(QueryResult::from));
+    }
+    Ok(found)
+}
+
+/// The statement for a group, whose length is one of [`SIZES`].
+fn bind<'q, T>(texts: &Texts, group: &[T], each: impl Fn(Query<'q>, &T) -> Query<'q>) -> Query<'q> {
+    let size = SIZES.iter().position(|size| *size == group.len()).unwrap_or(SIZES.len() - 1);
+    let query = sqlx::query(AssertSqlSafe(Arc::clone(&texts[size])));
+    group.iter().fold(query, each)
+}
+
+/// Cuts into groups, each as long as the largest of [`SIZES`] that is left.
+fn groups<T>(mut items: &[T]) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        let size = SIZES.into_iter().find(|size| *size <= items.len())?;
+        let (group, rest) = items.split_at(size);
+        items = rest;
+        Some(group)
+    })
+}
+
+fn texts(row: &str, text: impl Fn(&str) -> String) -> [Arc<str>; SIZES.len()] {
+    SIZES.map(|size| text(&vec![row; size].join(", ")).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_hold_everything_once_and_in_order() {
+        for count in [0, 1, 3, 4, 17, 255, 256, 257, 500, 1_000] {
+            let items: Vec<usize> = (0..count).collect();
+            let cut: Vec<&[usize]> = groups(&items).collect();
+            assert!(cut.iter().all(|group| SIZES.contains(&group.len())), "{count}");
+            assert_eq!(cut.concat(), items);
+        }
+    }
+}
