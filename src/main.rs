@@ -1,2 +1,7 @@
-//! stub
-fn main() {}
+//! The binary `hubbub`: everything is in the library, where tests reach it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hubbub::cli::run()
+}

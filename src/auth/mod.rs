@@ -1,7 +1,27 @@
-//! Who somebody is: tokens, passwords, logins. Used by `http/` and `session/`. Must not know
-//! rooms or HTTP types.
+//! Who somebody is: tokens, passwords, logins. Used by `http/`, `session/` and the commands. Must
+//! not know rooms or HTTP types: whoever ends logins here tells the rooms himself.
+//!
+//! `tokens` and `passwords` are pure; `hashing` is the pool that hashes; `rates` says who tries
+//! too often; `accounts` makes accounts and checks passwords; `logins` starts, renews and ends
+//! logins.
 
-use crate::domain::SignedIn;
+mod accounts;
+mod hashing;
+mod logins;
+pub mod passwords;
+mod rates;
+pub mod tokens;
+
+use std::sync::Arc;
+
+use crate::config::AuthSettings;
+use crate::domain::{LoginId, SignedIn, Timestamp, clock};
+use crate::store::{LoginRow, Store, StoreError};
+pub use accounts::{Registration, Who};
+use hashing::{HashError, HashPool};
+pub use logins::{CookiePair, Pair, Renewed};
+use rates::Rates;
+use tokens::{Claims, Keys, Kind};
 
 /// Why a token is no credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,16 +37,155 @@ pub enum TokenError {
     Busy,
 }
 
+/// Why an account, a login or a renewal was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthError {
+    /// Fields with what is wrong in them; the texts are for the one who filled them in.
+    #[error("fields are wrong")]
+    Fields(Vec<(&'static str, String)>),
+    /// No such account, a wrong password or a disabled account: nobody learns which.
+    #[error("no active account with these credentials")]
+    WrongCredentials,
+    /// A refresh token that buys nothing.
+    #[error("Token is invalid")]
+    WrongToken,
+    /// A rotated refresh token came again after its grace: the store has ended this login; its
+    /// sockets are still to be told.
+    #[error("Token is invalid")]
+    Reused(LoginId),
+    /// Too often: seconds after which it may be tried again.
+    #[error("Request was throttled. Expected available in {0} seconds.")]
+    Limited(u64),
+    /// Full or away: again in a moment.
+    #[error("the server is busy, try again")]
+    Busy,
+    /// A fault of the server's; logged where it happened.
+    #[error("internal error")]
+    Internal,
+}
+
+impl From<StoreError> for AuthError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Busy => Self::Busy,
+            StoreError::Taken(field) => Self::Fields(vec![(field, taken(field))]),
+            StoreError::Missing(_) => Self::WrongToken,
+            StoreError::Database(error) => {
+                log::error!("accounts: the store failed: {error}");
+                Self::Internal
+            }
+        }
+    }
+}
+
+impl From<HashError> for AuthError {
+    fn from(error: HashError) -> Self {
+        match error {
+            HashError::Busy => Self::Busy,
+            HashError::Failed => Self::Internal,
+        }
+    }
+}
+
+impl From<jsonwebtoken::errors::Error> for AuthError {
+    fn from(error: jsonwebtoken::errors::Error) -> Self {
+        log::error!("a token could not be signed: {error}");
+        Self::Internal
+    }
+}
+
+fn taken(field: &str) -> String {
+    format!("A user with that {field} already exists.")
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: Store,
+    settings: AuthSettings,
+    keys: Keys,
+    pool: HashPool,
+    rates: Rates,
+    /// The hash of a password that nobody knows: what an unknown user's password is held against,
+    /// so that it takes as long as a known one's.
+    nobodys: Arc<str>,
+}
+
 /// Tokens, passwords and logins. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Auth {
-    _p: (),
+    inner: Arc<Inner>,
 }
 
-#[allow(missing_docs, clippy::all, clippy::pedantic, unused)]
 impl Auth {
+    /// Starts the password pool. `secret` signs the tokens, its bytes unchanged.
+    ///
+    /// # Panics
+    /// At the start of the process only: when the system gives no thread or no random bytes, with
+    /// which nothing could be served.
+    #[must_use]
+    pub fn new(store: Store, settings: AuthSettings, secret: &str) -> Self {
+        let pool = HashPool::start(settings.hash_threads, settings.hash_waiting)
+            .expect("the password threads could not be started");
+        let nobodys = passwords::hash(&crate::domain::ids::random().to_string())
+            .expect("no random bytes for a password's salt");
+        Self {
+            inner: Arc::new(Inner {
+                keys: Keys::new(secret, &settings.issuer),
+                rates: Rates::new(&settings),
+                nobodys: nobodys.into(),
+                store,
+                settings,
+                pool,
+            }),
+        }
+    }
+
     /// Whose access token this is. One query.
+    ///
+    /// # Errors
+    /// Why it is no credential.
     pub async fn identify(&self, access_token: &str) -> Result<SignedIn, TokenError> {
-        todo!()
+        let claims = self.inner.keys.read(access_token).map_err(|_| TokenError::Invalid)?;
+        if claims.kind != Kind::Access {
+            return Err(TokenError::Invalid);
+        }
+        let login = self.live_login(&claims).await?;
+        if claims.expired(clock::now()) {
+            return Err(TokenError::Expired);
+        }
+        Ok(SignedIn {
+            card: login.user.card,
+            login: claims.sid,
+            is_superuser: login.user.is_superuser,
+            token_expires: Timestamp::from_secs(claims.exp),
+        })
+    }
+
+    /// The login behind rightly signed claims, if it and its account are in force.
+    async fn live_login(&self, claims: &Claims) -> Result<LoginRow, TokenError> {
+        match self.inner.store.login(claims.sid).await {
+            Ok(Some(login)) if in_force(&login, claims) => Ok(login),
+            Ok(_) => Err(TokenError::Invalid),
+            Err(StoreError::Busy) => Err(TokenError::Busy),
+            Err(error) => {
+                log::error!("a login could not be read: {error}");
+                Err(TokenError::Busy)
+            }
+        }
+    }
+}
+
+fn in_force(login: &LoginRow, claims: &Claims) -> bool {
+    login.user.card.id == claims.user().0
+        && login.revoked_at.is_none()
+        && login.user.disabled_at.is_none()
+}
+
+impl From<TokenError> for AuthError {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Busy => Self::Busy,
+            TokenError::Invalid | TokenError::Expired => Self::WrongToken,
+        }
     }
 }

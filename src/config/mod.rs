@@ -1,10 +1,21 @@
 //! Settings: one plain struct a concern. Values, units and reasons stand in `config/default.toml`;
-//! `load` (in this module) reads them in the order of CONTRACT section 6.
-//! The layers below get the struct of their concern and never read the environment.
+//! [`load`] reads them from files, the environment and flags, called once by `cli`.
+//! Other layers get the struct of their concern and never read the environment.
 
+mod layers;
+mod load;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod values;
+
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
+
+pub use layers::{ConfigError, Overrides};
+pub use load::load;
 
 /// Everything.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -20,6 +31,10 @@ pub struct Settings {
     pub rooms: RoomSettings,
     /// Sockets and their bounds.
     pub session: SessionSettings,
+    /// Between nodes.
+    pub bus: BusSettings,
+    /// What is logged.
+    pub log: LogSettings,
 }
 
 /// Where and whom to serve.
@@ -29,6 +44,7 @@ pub struct ServerSettings {
     /// Address to listen on.
     pub bind: SocketAddr,
     /// Address for `/metrics` alone, if any.
+    #[serde(with = "maybe_address")]
     pub metrics_bind: Option<SocketAddr>,
     /// Worker threads; 0: one a core.
     pub workers: usize,
@@ -51,7 +67,7 @@ pub struct ServerSettings {
 }
 
 /// Where things are kept.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StoreSettings {
     /// `sqlite://file` or `postgres://…`.
@@ -67,7 +83,7 @@ pub struct StoreSettings {
 }
 
 /// Tokens and passwords.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuthSettings {
     /// Signs tokens; empty: made at the first start and kept in the database (not in production).
@@ -145,4 +161,56 @@ pub enum Engine {
     Direct,
     /// The socket lives in an actix-web response body.
     ActixWebActors,
+}
+
+/// Between nodes.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BusSettings {
+    /// `redis://HOST:PORT`; empty: one node.
+    pub redis_url: String,
+}
+
+/// What is logged.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogSettings {
+    /// Levels by module, as `RUST_LOG` has them.
+    pub filter: String,
+}
+
+/// Structs that hold a secret say only their name, so that none gets into a log by `{:?}`.
+macro_rules! debug_without_fields {
+    ($($name:ident),*) => {$(
+        impl fmt::Debug for $name {
+            fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.debug_struct(stringify!($name)).finish_non_exhaustive()
+            }
+        }
+    )*};
+}
+debug_without_fields!(StoreSettings, AuthSettings, BusSettings);
+
+/// TOML has no null: no address is an empty text.
+mod maybe_address {
+    use std::net::SocketAddr;
+
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(
+        address: &Option<SocketAddr>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        match address {
+            Some(address) => to.collect_str(address),
+            None => to.serialize_str(""),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<SocketAddr>, D::Error> {
+        let text = String::deserialize(from)?;
+        if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(D::Error::custom) }
+    }
 }
