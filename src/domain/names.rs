@@ -132,7 +132,8 @@ impl fmt::Display for RoomName {
 /// What one can see and type in a URL: no control characters, no line or paragraph separators,
 /// no byte order mark, and no slash. Joiners and direction marks stay: emoji and right-to-left
 /// names need them.
-fn is_printable(c: char) -> bool {
+#[must_use]
+pub fn is_printable(c: char) -> bool {
     !c.is_control() && !matches!(c, '/' | '\u{2028}' | '\u{2029}' | '\u{FEFF}' | '\u{FFFD}')
 }
 

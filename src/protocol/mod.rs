@@ -5,6 +5,7 @@ pub mod close;
 pub mod decode;
 pub mod dialect;
 pub mod frame;
+pub mod gate;
 pub mod inbound;
 pub mod json;
 
@@ -12,3 +13,4 @@ pub use close::CloseCode;
 pub use decode::{Decoder, Incoming, Violation};
 pub use dialect::{Dialect, Opening};
 pub use frame::Frame;
+pub use gate::Gate;

@@ -1,1 +1,15 @@
-//! (being built)
+//! One WebSocket, from the knock on the door to the last frame. [`door`] and [`state`] are pure;
+//! [`entry`] asks who comes and where he wants to go; two engines host the same [`relay`]:
+//! [`direct`] owns its socket, [`web_actors`] lives in an actix-web response body. Must not know
+//! how rooms keep order, nor REST.
+
+pub mod direct;
+pub mod door;
+pub mod entry;
+pub mod handshake;
+pub mod relay;
+pub mod state;
+pub mod web_actors;
+pub mod wire;
+
+pub use entry::Porter;

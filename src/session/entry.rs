@@ -1,0 +1,289 @@
+//! Who comes, and where he may go: what a socket's `{x}` names, whether its credential opens it,
+//! and what it then speaks (CONTRACT section 3, its first three tables). Asks `auth/` and the
+//! store; a guest who enters a live room costs no query.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::auth::{Auth, TokenError};
+use crate::domain::{Identity, RoomId, RoomKind, RoomName, RoomRow, SignedIn, UserId, clock, ids, names};
+use crate::protocol::{CloseCode, Dialect, Opening, close};
+use crate::rooms::Rooms;
+use crate::store::{Store, StoreError};
+
+use super::door::{Credential, Knock, Refusal};
+
+/// Underscores of a name that are tried as the one between two users, when it is not known who
+/// asks: each costs a query.
+const SPLITS_MAX: usize = 8;
+
+/// Somebody who is let in.
+#[derive(Debug)]
+pub struct Guest {
+    /// Where to.
+    pub room: RoomId,
+    /// Who he is.
+    pub identity: Identity,
+    /// What his socket speaks.
+    pub dialect: Dialect,
+    /// What it gets first.
+    pub opening: Opening,
+}
+
+/// Somebody who is not.
+#[derive(Debug)]
+pub enum Denied {
+    /// By an HTTP status.
+    Refuse(Refusal),
+    /// The handshake succeeds, then the socket is closed: browsers see no other reason.
+    Close(CloseCode),
+}
+
+const FORBIDDEN: Denied = Denied::Refuse(Refusal::FORBIDDEN);
+const EXPIRED: Denied = Denied::Close(close::SIGNED_OUT);
+
+impl From<StoreError> for Denied {
+    fn from(error: StoreError) -> Self {
+        log::error!("a handshake could not be decided: {error}");
+        Self::Refuse(Refusal::BUSY)
+    }
+}
+
+/// What a socket's credential turned out to be.
+enum Proof {
+    Nothing,
+    Token(SignedIn),
+    Cookie(SignedIn),
+    /// A cookie that proves nothing: past its time, or wrong, or from a foreign origin.
+    ExpiredCookie,
+    WrongCookie,
+}
+
+impl Proof {
+    const fn user(&self) -> Option<&SignedIn> {
+        match self {
+            Self::Token(user) | Self::Cookie(user) => Some(user),
+            _ => None,
+        }
+    }
+
+    const fn is_cookie(&self) -> bool {
+        matches!(self, Self::Cookie(_) | Self::ExpiredCookie | Self::WrongCookie)
+    }
+
+    /// How a room that needs an account turns this one away.
+    const fn denied(&self) -> Denied {
+        match self {
+            Self::ExpiredCookie => EXPIRED,
+            _ => FORBIDDEN,
+        }
+    }
+}
+
+/// Decides who is let in. Cheap to clone.
+#[derive(Clone)]
+pub struct Porter {
+    auth: Auth,
+    store: Store,
+    rooms: Rooms,
+    allow_guests: bool,
+}
+
+impl Porter {
+    /// With what it asks.
+    #[must_use]
+    pub const fn new(auth: Auth, store: Store, rooms: Rooms, allow_guests: bool) -> Self {
+        Self { auth, store, rooms, allow_guests }
+    }
+
+    /// The rooms behind the door.
+    #[must_use]
+    pub const fn rooms(&self) -> &Rooms {
+        &self.rooms
+    }
+
+    /// Decides.
+    ///
+    /// # Errors
+    /// How he is turned away.
+    pub async fn admit(&self, knock: &Knock) -> Result<Guest, Denied> {
+        let proof = self.prove(&knock.credential).await?;
+        if let Ok(id) = Uuid::try_parse(&knock.target) {
+            return self.by_id(RoomId(id), &proof).await;
+        }
+        if let Some(other) = self.private_chat(&knock.target, &proof).await? {
+            let user = proof.user().ok_or_else(|| proof.denied())?;
+            let (room, _) = self.store.open_pair(UserId(user.card.id), other, clock::now()).await?;
+            return Ok(Guest {
+                room: room.id,
+                identity: Identity::User(user.clone()),
+                dialect: Dialect::Chat,
+                opening: Opening::Frames,
+            });
+        }
+        let name = RoomName::parse(&knock.target).map_err(|_| Denied::Refuse(Refusal::BAD_TARGET))?;
+        self.by_name(&name, &proof).await
+    }
+
+    async fn prove(&self, credential: &Credential) -> Result<Proof, Denied> {
+        match credential {
+            Credential::Nothing => Ok(Proof::Nothing),
+            Credential::Cookie(_, false) => Ok(Proof::WrongCookie),
+            Credential::Cookie(token, true) => match self.auth.identify(token).await {
+                Ok(user) => Ok(Proof::Cookie(user)),
+                Err(TokenError::Expired) => Ok(Proof::ExpiredCookie),
+                Err(TokenError::Invalid) => Ok(Proof::WrongCookie),
+                Err(TokenError::Busy) => Err(Denied::Refuse(Refusal::BUSY)),
+            },
+            Credential::Token(token) => match self.auth.identify(token).await {
+                Ok(user) => Ok(Proof::Token(user)),
+                Err(TokenError::Expired) => Err(EXPIRED),
+                Err(TokenError::Invalid) => Err(FORBIDDEN),
+                Err(TokenError::Busy) => Err(Denied::Refuse(Refusal::BUSY)),
+            },
+        }
+    }
+
+    /// 1. A UUID: that room, for members only; a named room's is as good as its name.
+    async fn by_id(&self, id: RoomId, proof: &Proof) -> Result<Guest, Denied> {
+        let room = self.store.room(id).await?.filter(|room| room.closed_at.is_none());
+        let Some(room) = room.filter(|room| room.kind != RoomKind::Control) else {
+            return Err(proof.denied());
+        };
+        if room.kind == RoomKind::Named {
+            return self.into_named(&room, proof);
+        }
+        let user = proof.user().ok_or_else(|| proof.denied())?;
+        if self.store.role(id, UserId(user.card.id)).await?.is_none() {
+            return Err(FORBIDDEN);
+        }
+        let (dialect, opening) = match (room.kind, proof) {
+            (RoomKind::Room, Proof::Cookie(_)) => (Dialect::ShhCookie, Opening::History),
+            (RoomKind::Room, _) => (Dialect::ShhToken, Opening::History),
+            _ => (Dialect::Chat, Opening::Nothing),
+        };
+        Ok(Guest { room: id, identity: Identity::User(user.clone()), dialect, opening })
+    }
+
+    /// 2. The private chat of two users: the other one. On a cookie's socket another user's name
+    /// always means him, whether the cookie still holds or not: what is meant for one person must
+    /// not land in a public room.
+    async fn private_chat(&self, target: &str, proof: &Proof) -> Result<Option<UserId>, Denied> {
+        if proof.is_cookie()
+            && let Some(other) = self.store.user_by_name(target).await?
+        {
+            return match proof.user() {
+                Some(user) if user.card.id == other.card.id => Err(FORBIDDEN),
+                Some(_) => Ok(Some(UserId(other.card.id))),
+                None => Err(proof.denied()),
+            };
+        }
+        let Some(user) = proof.user() else {
+            if proof.is_cookie() && self.names_two_users(target).await? {
+                return Err(proof.denied());
+            }
+            return Ok(None);
+        };
+        for other in others_in_pair(target, &user.card.username) {
+            if let Some(other) = self.store.user_by_name(other).await?
+                && other.card.id != user.card.id
+            {
+                return Ok(Some(UserId(other.card.id)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether `a_b` is two users for some split: then a cookie that has run out must not turn it
+    /// into a public room.
+    async fn names_two_users(&self, target: &str) -> Result<bool, StoreError> {
+        for (at, _) in target.match_indices('_').take(SPLITS_MAX) {
+            if self.store.user_by_name(&target[..at]).await?.is_some()
+                && self.store.user_by_name(&target[at + 1..]).await?.is_some()
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// 3. A named public room, made when the first client joins.
+    async fn by_name(&self, name: &RoomName, proof: &Proof) -> Result<Guest, Denied> {
+        if let Some((id, by_guest)) = self.rooms.live_named(name) {
+            return self.into_named_as(id, by_guest, proof);
+        }
+        let room = match self.store.named_room(name).await? {
+            Some(room) => room,
+            None => {
+                // A cookie makes a room for everybody: it may come from another service of this
+                // host, and the others in the room show none.
+                let by = match proof {
+                    Proof::Token(user) => Some(UserId(user.card.id)),
+                    _ => None,
+                };
+                if proof.user().is_none() && !self.allow_guests {
+                    return Err(proof.denied());
+                }
+                self.store.open_named(name, by, false, clock::now()).await?.0
+            }
+        };
+        self.into_named(&room, proof)
+    }
+
+    fn into_named(&self, room: &RoomRow, proof: &Proof) -> Result<Guest, Denied> {
+        self.into_named_as(room.id, room.by_guest, proof)
+    }
+
+    fn into_named_as(&self, room: RoomId, by_guest: bool, proof: &Proof) -> Result<Guest, Denied> {
+        let (identity, dialect) = match proof {
+            Proof::Token(user) => (Identity::User(user.clone()), Dialect::Chat),
+            Proof::Cookie(user) => (Identity::User(user.clone()), Dialect::Guest),
+            _ if by_guest && self.allow_guests => (Identity::Guest(ids::random()), Dialect::Guest),
+            _ => return Err(proof.denied()),
+        };
+        Ok(Guest { room, identity, dialect, opening: Opening::Nothing })
+    }
+}
+
+/// The other side of `a_b`, for each split that has the caller on one side and whose two names are
+/// sorted. At most two: the caller first, and the caller last.
+fn others_in_pair<'a>(target: &'a str, caller: &str) -> impl Iterator<Item = &'a str> {
+    let caller: Arc<str> = names::user_key(caller).into();
+    target.match_indices('_').filter_map(move |(at, _)| {
+        let (first, second) = (&target[..at], &target[at + 1..]);
+        let (first_key, second_key) = (names::user_key(first), names::user_key(second));
+        let is_sorted = first <= second || first_key <= second_key;
+        if !is_sorted || first.is_empty() || second.is_empty() {
+            None
+        } else if *caller == *first_key {
+            Some(second)
+        } else if *caller == *second_key {
+            Some(first)
+        } else {
+            None
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_split_that_counts_has_the_caller_on_one_side() {
+        let others = |target, caller| others_in_pair(target, caller).collect::<Vec<_>>();
+        assert_eq!(others("alice_bob", "alice"), ["bob"]);
+        assert_eq!(others("alice_bob", "bob"), ["alice"]);
+        assert_eq!(others("alice_bob", "carol"), [""; 0]);
+        assert_eq!(others("bob_alice", "bob"), [""; 0]);
+        assert_eq!(others("Bob_alice", "alice"), ["Bob"]);
+        assert_eq!(others("a_b_c", "a"), ["b_c"]);
+        assert_eq!(others("a_b_c", "a_b"), ["c"]);
+        assert_eq!(others("a_b_c", "c"), ["a_b"]);
+        assert_eq!(others("a_a_a", "a"), ["a_a"]);
+        assert_eq!(others("Alice_Bob", "aLICE"), ["Bob"]);
+        assert_eq!(others("alice_", "alice"), [""; 0]);
+        assert_eq!(others("global", "global"), [""; 0]);
+    }
+}

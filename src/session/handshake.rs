@@ -1,0 +1,78 @@
+//! The HTTP side of a handshake, for both engines: reading a head, and the bytes of the answers
+//! that end or complete it (RFC 6455, section 4.2.2).
+
+use std::fmt::Write;
+use std::str;
+
+use actix_http::Request;
+use actix_http::ws::hash_key;
+use actix_web::HttpRequest;
+
+use super::door::{Head, Refusal};
+
+impl Head for Request {
+    fn method(&self) -> &str {
+        self.method().as_str()
+    }
+    fn path(&self) -> &str {
+        self.path()
+    }
+    fn query(&self) -> &str {
+        self.uri().query().unwrap_or_default()
+    }
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers().get(name)?.to_str().ok()
+    }
+}
+
+impl Head for HttpRequest {
+    fn method(&self) -> &str {
+        self.method().as_str()
+    }
+    fn path(&self) -> &str {
+        self.path()
+    }
+    fn query(&self) -> &str {
+        self.query_string()
+    }
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers().get(name)?.to_str().ok()
+    }
+}
+
+/// `Sec-WebSocket-Accept` for a key.
+#[must_use]
+pub fn accept(key: &str) -> String {
+    str::from_utf8(&hash_key(key.as_bytes())).unwrap_or_default().to_owned()
+}
+
+/// The answer that completes a handshake.
+#[must_use]
+pub fn switching(key: &str) -> Vec<u8> {
+    format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {}\r\n\r\n",
+        accept(key)
+    )
+    .into_bytes()
+}
+
+/// The answer that ends one. The connection closes with it.
+#[must_use]
+pub fn refusing(refusal: &Refusal) -> Vec<u8> {
+    let body = serde_json::to_string(refusal).unwrap_or_default();
+    let reason = actix_http::StatusCode::from_u16(refusal.status)
+        .ok()
+        .and_then(|status| status.canonical_reason())
+        .unwrap_or_default();
+    let mut head = format!("HTTP/1.1 {} {reason}\r\n", refusal.status);
+    if let Some((name, value)) = refusal.header {
+        let _ = write!(head, "{name}: {value}\r\n");
+    }
+    let _ = write!(
+        head,
+        "Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    head.into_bytes()
+}

@@ -1,0 +1,205 @@
+//! One socket's session, whichever engine hosts it: it turns frames into posts, holds the one
+//! post that the room has no place for, and leaves the room exactly once. The engine reads, writes
+//! and calls it; it never waits.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use crate::config::SessionSettings;
+use crate::domain::SessionId;
+use crate::protocol::{CloseCode, Dialect, Frame, Incoming, close};
+use crate::rooms::admission::Admission;
+use crate::rooms::posting::Post;
+use crate::rooms::room::{Leave, Typing};
+use crate::rooms::ticket::Ticket;
+use crate::rooms::{Refused, RoomHandle, Rooms, Seat, ShardHandle};
+
+use super::state::{Action, Words, hear};
+
+/// The socket's place in its room, given up once: when the server says goodbye or when the
+/// session ends, whichever comes first.
+#[derive(Debug)]
+pub struct Departure {
+    session: SessionId,
+    room: RefCell<Option<RoomHandle>>,
+}
+
+impl Departure {
+    /// A session that has no room yet.
+    #[must_use]
+    pub fn new(session: SessionId) -> Rc<Self> {
+        Rc::new(Self { session, room: RefCell::new(None) })
+    }
+
+    /// Whose place it is.
+    #[must_use]
+    pub const fn session(&self) -> SessionId {
+        self.session
+    }
+
+    /// The room it is to leave.
+    pub fn joined(&self, room: RoomHandle) {
+        self.room.replace(Some(room));
+    }
+
+    /// Leaves.
+    #[expect(clippy::disallowed_methods, reason = "one a session")]
+    pub fn leave(&self) {
+        if let Some(room) = self.room.take() {
+            room.addr.do_send(Leave(self.session));
+        }
+    }
+}
+
+type Waiting = Pin<Box<dyn Future<Output = Option<(RoomHandle, Admission)>>>>;
+
+/// What the engine does next.
+#[derive(Debug)]
+pub enum Step {
+    /// Nothing.
+    Nothing,
+    /// Send this.
+    Reply(Frame),
+    /// Say goodbye.
+    Close(CloseCode),
+}
+
+/// The session.
+pub struct Relay {
+    rooms: Rooms,
+    room: RoomHandle,
+    seat: Arc<Seat>,
+    shard: ShardHandle,
+    in_flight: usize,
+    max_in_flight: usize,
+    busy_wait: Duration,
+    /// The post that the room has no place for, and the wait for one.
+    in_hand: Option<(Words, Waiting)>,
+}
+
+impl Relay {
+    /// A session in `room`.
+    #[must_use]
+    pub fn new(
+        rooms: Rooms,
+        room: RoomHandle,
+        seat: Arc<Seat>,
+        shard: ShardHandle,
+        settings: &SessionSettings,
+    ) -> Self {
+        Self {
+            rooms,
+            room,
+            seat,
+            shard,
+            in_flight: 0,
+            max_in_flight: settings.max_in_flight,
+            busy_wait: Duration::from_secs(settings.busy_wait_s),
+            in_hand: None,
+        }
+    }
+
+    /// Whether the engine must not read on: TCP then holds the client back.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        self.in_hand.is_some() || self.in_flight >= self.max_in_flight
+    }
+
+    /// The client said something.
+    pub fn hear(&mut self, incoming: Incoming) -> Step {
+        match hear(self.seat.dialect, self.seat.card.is_some(), incoming) {
+            Action::Nothing => Step::Nothing,
+            Action::Reply(frame) => Step::Reply(frame),
+            Action::Close(code) => Step::Close(code),
+            Action::Typing => {
+                self.tell_typing();
+                Step::Nothing
+            }
+            Action::Post(words) => {
+                self.post(words);
+                Step::Nothing
+            }
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "one a frame that was read; reading is paced")]
+    fn tell_typing(&self) {
+        self.room.addr.do_send(Typing(Arc::clone(&self.seat)));
+    }
+
+    fn post(&mut self, words: Words) {
+        let bytes = words.content.len() + words.raw.as_ref().map_or(0, String::len);
+        let admitted = self.room.addr.connected().then(|| self.room.gate.try_admit(bytes)).flatten();
+        if let Some(admission) = admitted {
+            self.send(words, admission);
+        } else {
+            let (rooms, room, limit) = (self.rooms.clone(), self.room.clone(), self.busy_wait);
+            let waiting = Box::pin(async move {
+                let admitted = async {
+                    let room =
+                        if room.addr.connected() { room } else { rooms.find(room.id).await.ok()? };
+                    let admission = room.gate.admit(bytes).await?;
+                    Some((room, admission))
+                };
+                actix_web::rt::time::timeout(limit, admitted).await.ok().flatten()
+            });
+            self.in_hand = Some((words, waiting));
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "posts hold permits")]
+    fn send(&mut self, words: Words, admission: Admission) {
+        self.in_flight += 1;
+        // A guest's nick is his word of the moment; a user is who he is.
+        let sender = self.seat.card.clone();
+        self.room.addr.do_send(Post {
+            author: self.seat.who,
+            sender,
+            content: words.content,
+            nick_name: words.nick_name,
+            raw: words.raw,
+            client_id: None,
+            admission,
+            ticket: Ticket::of_socket(self.shard.clone(), self.seat.slot),
+            forwarded: false,
+        });
+    }
+
+    /// Goes on waiting for a place for the post in hand.
+    pub fn poll_waiting(&mut self, task: &mut Context<'_>) -> Step {
+        let Some((_, waiting)) = &mut self.in_hand else { return Step::Nothing };
+        let Poll::Ready(outcome) = waiting.as_mut().poll(task) else { return Step::Nothing };
+        let words = self.in_hand.take().map(|(words, _)| words);
+        match (outcome, words) {
+            (Some((room, admission)), Some(words)) => {
+                self.room = room;
+                self.send(words, admission);
+                Step::Nothing
+            }
+            _ => Step::Close(close::BUSY),
+        }
+    }
+
+    /// One of its posts was answered. Plain sockets are told of success by their own copy; a
+    /// post that was not stored ends the connection, so that nothing is dropped in silence.
+    pub fn settle(&mut self, outcome: Result<(), Refused>) -> Step {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        outcome.map_or_else(|refused| Step::Close(farewell(refused)), |()| Step::Nothing)
+    }
+}
+
+/// The code with which a plain socket ends when it, or its post, was refused.
+#[must_use]
+pub const fn farewell(refused: Refused) -> CloseCode {
+    match refused {
+        Refused::Busy | Refused::UnknownOutcome => close::BUSY,
+        Refused::Forbidden => close::REMOVED,
+        Refused::NotFound => close::ROOM_CLOSED,
+        Refused::Internal | Refused::Invalid(_) => close::SERVER_FAULT,
+    }
+}

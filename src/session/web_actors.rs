@@ -1,0 +1,369 @@
+//! The actix-web-actors engine: the session lives in an actix-web response body, as the crate's
+//! examples have it. It is here to compare with; the crate is deprecated, and this is the one file
+//! that imports it. Frames are read by the same decoder as in the direct engine, since the crate's
+//! own checks a length only once the bytes are there.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::net::{Shutdown, TcpStream as StdStream};
+use std::os::fd::{AsFd, OwnedFd};
+use std::pin::Pin;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use actix::fut::ActorFuture;
+use actix::prelude::*;
+use actix_http::ws::{CloseReason, Message, ProtocolError};
+use actix_web::rt::net::TcpStream;
+use actix_web::rt::time::sleep;
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse, dev::Extensions};
+use actix_web_actors::ws::WebsocketContext;
+use bytestring::ByteString;
+use futures_util::Stream;
+use futures_util::stream::pending;
+use socket2::SockRef;
+
+use crate::config::SessionSettings;
+use crate::domain::{SessionId, clock, ids};
+use crate::protocol::{CloseCode, Decoder, Frame, Gate};
+use crate::rooms::outlet::{self, Backlog, Outlet};
+use crate::rooms::room::Join;
+use crate::rooms::{Refused, Seat, Shards, Slot};
+
+use super::door::{self, Refusal};
+use super::entry::{Denied, Guest, Porter};
+use super::handshake;
+use super::relay::{Departure, Relay, Step, farewell};
+
+/// A client that was told goodbye has this long to read it before the line is cut.
+const GOODBYE: Duration = Duration::from_secs(5);
+
+/// A second handle on the connection: a body that its client does not read is never polled, so
+/// only the socket itself can end it.
+struct Line(StdStream);
+
+/// Prepares a connection; called once each, before its first request.
+pub fn on_connect(io: &TcpStream, data: &mut Extensions, settings: &SessionSettings) {
+    let socket = SockRef::from(io);
+    let patience = Duration::from_secs(settings.max_pending_s);
+    let set = io.set_nodelay(true).and_then(|()| socket.set_tcp_user_timeout(Some(patience)));
+    let line = set.and_then(|()| io.as_fd().try_clone_to_owned());
+    if let Ok(line) = line {
+        data.insert(Rc::new(Line(OwnedFd::into(line))));
+    }
+}
+
+/// Serves `/ws/…`.
+pub async fn serve(
+    request: HttpRequest,
+    payload: Payload,
+    porter: Data<Porter>,
+    gate: Data<Gate>,
+    settings: Data<SessionSettings>,
+) -> HttpResponse {
+    let Some(peer) = request.peer_addr() else { return HttpResponse::BadRequest().finish() };
+    let knock = match door::knock(&request, peer.ip(), &gate) {
+        Ok(knock) => knock,
+        Err(refusal) => return refuse(&porter, &refusal),
+    };
+    let (guest, goodbye) = match porter.admit(&knock).await {
+        Ok(guest) => (Some(guest), None),
+        Err(Denied::Refuse(refusal)) => return refuse(&porter, &refusal),
+        Err(Denied::Close(code)) => {
+            porter.rooms().count_refusal();
+            (None, Some(code))
+        }
+    };
+    let departure = Departure::new(SessionId(ids::random()));
+    let line = request.conn_data::<Rc<Line>>().cloned();
+    let link = Link::new(line, Rc::clone(&departure));
+    let decoder = Decoder::new(settings.max_frame_bytes);
+    let mut session =
+        WebSession { link: Rc::clone(&link), payload, decoder, relay: None, place: None };
+    if let Some(guest) = guest {
+        session.join(&porter, &settings, guest, departure, knock.ip).await;
+    }
+    if let Some(code) = goodbye {
+        link.close(code);
+    }
+    HttpResponse::SwitchingProtocols()
+        .upgrade("websocket")
+        .insert_header(("Sec-WebSocket-Accept", handshake::accept(&knock.key)))
+        .streaming(WebsocketContext::create(session, pending()))
+}
+
+fn refuse(porter: &Porter, refusal: &Refusal) -> HttpResponse {
+    porter.rooms().count_refusal();
+    let status = actix_web::http::StatusCode::from_u16(refusal.status).unwrap_or_default();
+    let mut response = HttpResponse::build(status);
+    if let Some(header) = refusal.header {
+        response.insert_header(header);
+    }
+    response.force_close().json(refusal)
+}
+
+#[derive(Default)]
+struct Outbox {
+    waiting: VecDeque<Frame>,
+    bytes: usize,
+    since: Option<Instant>,
+    closing: bool,
+    outcomes: Vec<Result<(), Refused>>,
+    waker: Option<Waker>,
+}
+
+/// The session, as the worker's Shard sees it.
+struct Link {
+    me: Weak<Self>,
+    outbox: RefCell<Outbox>,
+    heard: Cell<Instant>,
+    departure: Rc<Departure>,
+    line: Option<Rc<Line>>,
+}
+
+impl Link {
+    fn new(line: Option<Rc<Line>>, departure: Rc<Departure>) -> Rc<Self> {
+        Rc::new_cyclic(|me| Self {
+            me: me.clone(),
+            outbox: RefCell::default(),
+            heard: Cell::new(Instant::now()),
+            departure,
+            line,
+        })
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = &self.outbox.borrow().waker {
+            waker.wake_by_ref();
+        }
+    }
+
+    fn hang_up(&self) {
+        if let Some(line) = &self.line {
+            // An error means that it is down already.
+            drop(line.0.shutdown(Shutdown::Both));
+        }
+    }
+}
+
+impl Outlet for Link {
+    fn deliver(&self, frames: &[Frame]) -> usize {
+        let mut outbox = self.outbox.borrow_mut();
+        if !outbox.closing {
+            outbox.since.get_or_insert_with(Instant::now);
+            outbox.bytes += frames.iter().map(|frame| frame.wire().len()).sum::<usize>();
+            outbox.waiting.extend(frames.iter().cloned());
+        }
+        let bytes = outbox.bytes;
+        drop(outbox);
+        self.wake();
+        bytes
+    }
+
+    fn settle(&self, outcome: Result<(), Refused>) {
+        self.outbox.borrow_mut().outcomes.push(outcome);
+        self.wake();
+    }
+
+    fn close(&self, code: CloseCode) {
+        self.departure.leave();
+        if self.outbox.borrow().closing {
+            return;
+        }
+        let mut outbox = self.outbox.borrow_mut();
+        outbox.waiting = VecDeque::from([Frame::close(code)]);
+        outbox.bytes = 0;
+        outbox.since = None;
+        outbox.closing = true;
+        drop(outbox);
+        self.wake();
+        let me = self.me.clone();
+        actix_web::rt::spawn(async move {
+            sleep(GOODBYE).await;
+            if let Some(link) = me.upgrade() {
+                link.hang_up();
+            }
+        });
+    }
+
+    fn backlog(&self) -> Backlog {
+        let outbox = self.outbox.borrow();
+        Backlog { bytes: outbox.bytes, since: outbox.since }
+    }
+
+    fn last_heard(&self) -> Instant {
+        self.heard.get()
+    }
+}
+
+/// The session's slot and seat, given back when it ends.
+struct Place {
+    slot: Slot,
+    departure: Rc<Departure>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.departure.leave();
+        outlet::shut(self.slot);
+    }
+}
+
+/// The session actor.
+struct WebSession {
+    link: Rc<Link>,
+    payload: Payload,
+    decoder: Decoder,
+    relay: Option<Relay>,
+    place: Option<Place>,
+}
+
+impl WebSession {
+    async fn join(
+        &mut self,
+        porter: &Porter,
+        settings: &SessionSettings,
+        guest: Guest,
+        departure: Rc<Departure>,
+        ip: std::net::IpAddr,
+    ) {
+        let Some(shard) = Shards::here() else { return };
+        let slot = outlet::open(shard.worker, Rc::clone(&self.link) as Rc<dyn Outlet>);
+        let seat = Arc::new(Seat {
+            session: departure.session(),
+            slot,
+            dialect: guest.dialect,
+            who: guest.identity.author(),
+            card: guest.identity.card().cloned(),
+            login: guest.identity.login(),
+            ip,
+            since: clock::now(),
+        });
+        self.place = Some(Place { slot, departure: Rc::clone(&departure) });
+        let join = Join::new(Arc::clone(&seat), guest.opening, shard.clone());
+        match porter.rooms().enter(guest.room, join).await {
+            Ok(room) => {
+                departure.joined(room.clone());
+                self.relay = Some(Relay::new(porter.rooms().clone(), room, seat, shard, settings));
+            }
+            Err(refused) => self.link.close(farewell(refused)),
+        }
+    }
+
+    fn take(&self, step: Step) {
+        match step {
+            Step::Nothing => {}
+            Step::Reply(frame) => {
+                self.link.deliver(&[frame]);
+            }
+            Step::Close(code) => self.link.close(code),
+        }
+    }
+
+    /// Ready when the client hung up.
+    fn go_on(&mut self, ctx: &mut WebsocketContext<Self>, task: &mut TaskContext<'_>) -> Poll<()> {
+        let outcomes = {
+            let mut outbox = self.link.outbox.borrow_mut();
+            outbox.waker = Some(task.waker().clone());
+            std::mem::take(&mut outbox.outcomes)
+        };
+        for outcome in outcomes {
+            if let Some(step) = self.relay.as_mut().map(|relay| relay.settle(outcome)) {
+                self.take(step);
+            }
+        }
+        if let Some(step) = self.relay.as_mut().map(|relay| relay.poll_waiting(task)) {
+            self.take(step);
+        }
+        loop {
+            self.hear_what_was_read();
+            self.write_waiting(ctx);
+            let is_closing = self.link.outbox.borrow().closing;
+            if !is_closing && self.relay.as_ref().is_some_and(Relay::is_full) {
+                return Poll::Pending;
+            }
+            match Pin::new(&mut self.payload).poll_next(task) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Some(Ok(bytes))) => {
+                    self.link.heard.set(Instant::now());
+                    if !is_closing {
+                        self.decoder.take(&bytes);
+                    }
+                }
+                Poll::Ready(None | Some(Err(_))) => return Poll::Ready(()),
+            }
+        }
+    }
+
+    fn hear_what_was_read(&mut self) {
+        while let Some(relay) = &mut self.relay
+            && !relay.is_full()
+            && !self.link.outbox.borrow().closing
+        {
+            let step = match self.decoder.next() {
+                Ok(Some(incoming)) => relay.hear(incoming),
+                Ok(None) => return,
+                Err(violation) => Step::Close(violation.close()),
+            };
+            self.take(step);
+        }
+    }
+
+    /// Hands what waits to actix-http, which encodes it again, once for each socket.
+    fn write_waiting(&self, ctx: &mut WebsocketContext<Self>) {
+        let mut outbox = self.link.outbox.borrow_mut();
+        outbox.bytes = 0;
+        outbox.since = None;
+        for frame in std::mem::take(&mut outbox.waiting) {
+            let payload = frame.payload();
+            ctx.write_raw(match frame.wire()[0] & 0x0F {
+                0x8 => Message::Close(close_reason(&payload)),
+                0x9 => Message::Ping(payload),
+                0xA => Message::Pong(payload),
+                _ => Message::Text(ByteString::try_from(payload).unwrap_or_default()),
+            });
+        }
+    }
+}
+
+fn close_reason(payload: &[u8]) -> Option<CloseReason> {
+    let (code, reason) = payload.split_first_chunk::<2>()?;
+    let description = String::from_utf8(reason.to_vec()).ok();
+    Some(CloseReason { code: u16::from_be_bytes(*code).into(), description })
+}
+
+impl Actor for WebSession {
+    type Context = WebsocketContext<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.spawn(Drive);
+    }
+}
+
+impl StreamHandler<Result<Message, ProtocolError>> for WebSession {
+    /// Never called: the crate is given a stream without messages.
+    fn handle(&mut self, _: Result<Message, ProtocolError>, _: &mut Self::Context) {}
+}
+
+/// Drives the session until its client hangs up.
+struct Drive;
+
+impl ActorFuture<WebSession> for Drive {
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        session: &mut WebSession,
+        ctx: &mut WebsocketContext<WebSession>,
+        task: &mut TaskContext<'_>,
+    ) -> Poll<()> {
+        let ended = session.go_on(ctx, task);
+        if ended.is_ready() {
+            ctx.stop();
+        }
+        ended
+    }
+}

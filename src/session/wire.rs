@@ -1,0 +1,231 @@
+//! The direct engine's socket, as the worker's Shard sees it: frames go straight from shared
+//! memory to the kernel, several in one write; what the kernel does not take waits here, counted.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, IoSlice};
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use bytes::{Buf, Bytes};
+use smallvec::SmallVec;
+use tokio::net::tcp::OwnedWriteHalf;
+
+use crate::protocol::{CloseCode, Frame};
+use crate::rooms::outlet::{Backlog, Outlet};
+use crate::rooms::Refused;
+
+use super::relay::Departure;
+
+/// Pieces in one write.
+const SLICES: usize = 32;
+
+#[derive(Default)]
+struct Outbox {
+    waiting: VecDeque<Bytes>,
+    bytes: usize,
+    since: Option<Instant>,
+    /// The first piece has begun to go out: it must end before anything else may follow.
+    begun: bool,
+    closing: bool,
+    broken: bool,
+    outcomes: Vec<Result<(), Refused>>,
+    waker: Option<Waker>,
+}
+
+/// The socket's sending side, and what its session must be told.
+pub struct Wire {
+    io: OwnedWriteHalf,
+    outbox: RefCell<Outbox>,
+    heard: Cell<Instant>,
+    departure: Rc<Departure>,
+}
+
+impl Wire {
+    /// Around a socket whose handshake is done.
+    #[must_use]
+    pub fn new(io: OwnedWriteHalf, departure: Rc<Departure>) -> Rc<Self> {
+        Rc::new(Self {
+            io,
+            outbox: RefCell::default(),
+            heard: Cell::new(Instant::now()),
+            departure,
+        })
+    }
+
+    /// Bytes came from the client.
+    pub fn note_heard(&self) {
+        self.heard.set(Instant::now());
+    }
+
+    /// The session's task, to be woken when there is something for it.
+    pub fn set_waker(&self, waker: &Waker) {
+        let mut outbox = self.outbox.borrow_mut();
+        if !outbox.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            outbox.waker = Some(waker.clone());
+        }
+    }
+
+    /// Answers to the session's own posts since the last time.
+    pub fn take_outcomes(&self) -> Vec<Result<(), Refused>> {
+        std::mem::take(&mut self.outbox.borrow_mut().outcomes)
+    }
+
+    /// Whether goodbye was said.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.outbox.borrow().closing
+    }
+
+    /// Writes what waits as far as the kernel takes it. Ready: nothing waits any more.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub fn poll_flush(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            {
+                let mut outbox = self.outbox.borrow_mut();
+                if outbox.broken {
+                    return Poll::Ready(Err(ErrorKind::BrokenPipe.into()));
+                }
+                outbox.write_waiting(&self.io)?;
+                if outbox.waiting.is_empty() {
+                    return Poll::Ready(Ok(()));
+                }
+            }
+            match self.io.as_ref().poll_write_ready(task) {
+                Poll::Ready(ready) => ready?,
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+}
+
+impl Outbox {
+    fn push(&mut self, piece: Bytes) {
+        self.bytes += piece.len();
+        self.since.get_or_insert_with(Instant::now);
+        self.waiting.push_back(piece);
+    }
+
+    /// Writes until nothing waits or the kernel takes no more.
+    fn write_waiting(&mut self, io: &OwnedWriteHalf) -> io::Result<()> {
+        while !self.waiting.is_empty() {
+            let slices: SmallVec<[IoSlice<'_>; SLICES]> =
+                self.waiting.iter().take(SLICES).map(|piece| IoSlice::new(piece)).collect();
+            match io.as_ref().try_write_vectored(&slices) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(written) => self.taken(written),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        // An idle socket holds no memory for what it once had to wait for.
+        self.waiting = VecDeque::new();
+        Ok(())
+    }
+
+    fn taken(&mut self, mut written: usize) {
+        self.bytes -= written;
+        self.since = (self.bytes > 0).then(Instant::now);
+        while let Some(first) = self.waiting.front_mut() {
+            if written < first.len() {
+                first.advance(written);
+                self.begun = written > 0 || self.begun;
+                return;
+            }
+            written -= first.len();
+            self.waiting.pop_front();
+            self.begun = false;
+        }
+    }
+
+    fn fail(&mut self) {
+        self.broken = true;
+        self.waiting = VecDeque::new();
+        self.bytes = 0;
+        self.since = None;
+        self.wake();
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = &self.waker {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Sends pieces behind what waits; writes straight from them when nothing does.
+    fn send(&mut self, io: &OwnedWriteHalf, frames: &[Frame]) {
+        let mut frames = frames.iter().map(Frame::wire);
+        if self.waiting.is_empty() {
+            loop {
+                let pieces: SmallVec<[&Bytes; SLICES]> = frames.by_ref().take(SLICES).collect();
+                if pieces.is_empty() {
+                    return;
+                }
+                let slices: SmallVec<[IoSlice<'_>; SLICES]> =
+                    pieces.iter().map(|piece| IoSlice::new(piece)).collect();
+                let mut written = match io.as_ref().try_write_vectored(&slices) {
+                    Ok(written) => written,
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
+                    Err(_) => return self.fail(),
+                };
+                for piece in pieces {
+                    let taken = written.min(piece.len());
+                    written -= taken;
+                    if taken < piece.len() {
+                        self.begun = self.begun || taken > 0;
+                        self.push(piece.slice(taken..));
+                    }
+                }
+                if !self.waiting.is_empty() {
+                    break;
+                }
+            }
+        }
+        frames.for_each(|piece| self.push(piece.clone()));
+        self.wake();
+    }
+}
+
+impl Outlet for Wire {
+    fn deliver(&self, frames: &[Frame]) -> usize {
+        let mut outbox = self.outbox.borrow_mut();
+        if !outbox.closing && !outbox.broken {
+            outbox.send(&self.io, frames);
+        }
+        outbox.bytes
+    }
+
+    fn settle(&self, outcome: Result<(), Refused>) {
+        let mut outbox = self.outbox.borrow_mut();
+        outbox.outcomes.push(outcome);
+        outbox.wake();
+    }
+
+    fn close(&self, code: CloseCode) {
+        self.departure.leave();
+        let mut outbox = self.outbox.borrow_mut();
+        if outbox.closing || outbox.broken {
+            return;
+        }
+        let keep = usize::from(outbox.begun && !outbox.waiting.is_empty());
+        outbox.waiting.truncate(keep);
+        outbox.bytes = outbox.waiting.iter().map(Bytes::len).sum();
+        outbox.send(&self.io, &[Frame::close(code)]);
+        outbox.closing = true;
+        outbox.wake();
+    }
+
+    fn backlog(&self) -> Backlog {
+        let outbox = self.outbox.borrow();
+        // Whoever is being closed is no longer judged by what waits for him.
+        let since = outbox.since.filter(|_| !outbox.closing);
+        Backlog { bytes: outbox.bytes, since }
+    }
+
+    fn last_heard(&self) -> Instant {
+        self.heard.get()
+    }
+}
