@@ -13,8 +13,8 @@ use sea_orm::sqlx::sqlite::{
 };
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    SqliteTransactionMode, SqlxPostgresConnector, SqlxSqliteConnector, TransactionOptions,
-    TransactionTrait,
+    SqliteTransactionMode, SqlxPostgresConnector, SqlxSqliteConnector, Statement,
+    TransactionOptions, TransactionTrait,
 };
 
 use super::writer::{Writer, WriterSettings};
@@ -45,7 +45,7 @@ impl Store {
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             open_postgres(url, settings.readers.max(1)).await?
         } else {
-            return Err(unusable("it must start with sqlite:// or postgres://").into());
+            return Err(unusable("it must start with sqlite:// or postgres://"));
         };
         let writer = Writer::start(
             lanes,
@@ -93,6 +93,42 @@ impl Store {
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.inner.read.execute_unprepared("SELECT 1").await?;
         Ok(())
+    }
+
+    /// What the connection that writes says of how durable a commit is; for the log at the start.
+    ///
+    /// # Errors
+    /// `Busy` when the database does not answer.
+    pub async fn durability(&self) -> Result<String, StoreError> {
+        let db = &self.inner.write;
+        let sqlite = db.get_database_backend() == DbBackend::Sqlite;
+        let (ask, settings): (_, &[&str]) = if sqlite {
+            ("PRAGMA", &["journal_mode", "synchronous", "foreign_keys", "busy_timeout"])
+        } else {
+            (
+                "SHOW",
+                &[
+                    "fsync",
+                    "synchronous_commit",
+                    "lock_timeout",
+                    "statement_timeout",
+                    "idle_in_transaction_session_timeout",
+                    "transaction_isolation",
+                ],
+            )
+        };
+        let mut said = Vec::new();
+        for setting in settings {
+            let sql = format!("{ask} {setting}");
+            let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql));
+            let row = row.await?.ok_or(StoreError::Missing("setting"))?;
+            let value = match row.try_get_by_index::<String>(0) {
+                Ok(text) => text,
+                Err(_) => row.try_get_by_index::<i64>(0)?.to_string(),
+            };
+            said.push(format!("{setting}={value}"));
+        }
+        Ok(said.join(" "))
     }
 
     /// Ends the Writer, which stores first what it accepted, then the connections.
@@ -144,7 +180,7 @@ async fn open_sqlite(
     readers: u32,
 ) -> Result<(DatabaseConnection, DatabaseConnection), StoreError> {
     if url.contains(":memory:") || url.contains("mode=memory") {
-        return Err(unusable("what is in memory is gone with the process: name a file").into());
+        return Err(unusable("what is in memory is gone with the process: name a file"));
     }
     let options = SqliteConnectOptions::from_str(url)
         .map_err(|error| unusable(&error.to_string()))?
@@ -160,9 +196,8 @@ async fn open_sqlite(
             .max_lifetime(None)
             .test_before_acquire(false)
     };
-    let writer: SqlitePool = held()
-        .max_connections(1)
-        .min_connections(1)
+    let writer = held().max_connections(1).min_connections(1);
+    let writer: SqlitePool = writer
         .connect_with(options.clone().create_if_missing(true))
         .await
         .map_err(|error| unusable(&format!("{error}; does its directory exist, writable?")))?;
@@ -207,7 +242,6 @@ async fn open_postgres(
     Ok((pool.clone(), pool, lanes))
 }
 
-/// The URL itself stays out of the text: it may hold a password.
-fn unusable(why: &str) -> DbErr {
-    DbErr::Custom(format!("DATABASE_URL can't be used: {why}"))
+fn unusable(why: &str) -> StoreError {
+    StoreError::Unusable(why.to_owned())
 }

@@ -18,6 +18,10 @@ pub enum StoreError {
     /// The database is behind or away: try again.
     #[error("the store is busy: try again")]
     Busy,
+    /// The settings name a database that can't be used; says why, without the URL, which may hold
+    /// a password.
+    #[error("DATABASE_URL can't be used: {0}")]
+    Unusable(String),
     /// The rest.
     #[error(transparent)]
     Database(DbErr),

@@ -1,12 +1,13 @@
 //! The store's contract: every test runs on SQLite and on PostgreSQL alike. Must not mock either.
 
+mod accounts;
+mod home;
+mod logins;
+mod model;
+mod pages;
 #[path = "../support/postgres.rs"]
 mod postgres;
-
-mod accounts;
-mod bench;
-mod logins;
-mod pages;
+mod races;
 mod rooms;
 mod startup;
 mod writer;

@@ -1,0 +1,125 @@
+//! How a store starts, ends and starts again: schema, durability, restart, and what a bad URL is
+//! told.
+
+use hubbub::config::StoreSettings;
+use hubbub::domain::clock;
+use hubbub::store::{CONTROL_ROOM, Outcome, Store};
+
+use crate::home::{Ear, Home, guest_event, new_user, on_both, seq};
+
+on_both!(
+    migrations_run_once_however_often_they_are_asked_for,
+    two_processes_start_on_a_new_database_at_once,
+    what_was_accepted_is_stored_before_the_end_and_there_afterwards,
+    everything_can_be_taken_back,
+);
+
+async fn migrations_run_once_however_often_they_are_asked_for(home: Home) {
+    let epoch = home.store.room(CONTROL_ROOM).await.expect("an answer").expect("there").epoch;
+    home.store.migrate().await.expect("nothing to do");
+    let other = home.another().await;
+    let (a, b) = tokio::join!(home.store.migrate(), other.migrate());
+    a.and(b).expect("nothing to do");
+    assert!(home.store.migrations().await.expect("a list").iter().all(|(_, applied)| *applied));
+    let control = home.store.room(CONTROL_ROOM).await.expect("an answer").expect("there");
+    assert_eq!(control.epoch, epoch);
+    home.store.ping().await.expect("it answers");
+}
+
+async fn two_processes_start_on_a_new_database_at_once(home: Home) {
+    home.store.migrate_down().await.expect("taken back");
+    let start = || async {
+        let store = home.another().await;
+        store.migrate().await.map(|()| store)
+    };
+    let (a, b, c) = tokio::join!(start(), start(), start());
+    for (n, store) in [a, b, c].into_iter().enumerate() {
+        let store = store.expect("it starts");
+        store.create_user(new_user(&format!("u{n}"), ""), clock::now()).await.expect("it works");
+    }
+}
+
+async fn what_was_accepted_is_stored_before_the_end_and_there_afterwards(home: Home) {
+    let mut ear = Ear::new();
+    let room = home.room("global").await;
+    for n in 0..2_000 {
+        ear.append(&home.store, guest_event(room.id, &n.to_string()), 0).await;
+    }
+    home.store.close().await;
+    assert_eq!(ear.outcomes(2_000).await.len(), 2_000);
+    let late = ear.post(&home.store, guest_event(room.id, "late"), 0).await;
+    assert!(matches!(late, Outcome::Failed(_)), "{late:?}");
+    home.store.close().await;
+    let again = home.another().await;
+    let last = again.latest_messages(room.id, 1).await.expect("a page");
+    assert_eq!((last[0].seq, last[0].content.as_str()), (2_000, "1999"));
+    assert_eq!(seq(&ear.post(&again, guest_event(room.id, "more"), 0).await), 2_001);
+}
+
+async fn everything_can_be_taken_back(home: Home) {
+    home.user("alice").await;
+    home.store.migrate_down().await.expect("taken back");
+    assert!(home.store.user_by_name("alice").await.is_err());
+    assert!(home.store.migrations().await.expect("a list").iter().all(|(_, applied)| !applied));
+    home.store.migrate().await.expect("from the start");
+    home.user("alice").await;
+}
+
+#[actix::test]
+async fn a_file_that_is_missing_is_made_whoever_comes_first() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let settings = StoreSettings {
+        database_url: format!("sqlite://{}", directory.path().join("new.db").display()),
+        readers: 1,
+        max_batch: 500,
+        max_waiting: 10,
+        keep_days: 0,
+    };
+    let start = || async {
+        let store = Store::open(&settings).await?;
+        store.migrate().await.map(|()| store)
+    };
+    let (a, b, c) = tokio::join!(start(), start(), start());
+    for store in [a, b, c] {
+        store.expect("it starts").ping().await.expect("it answers");
+    }
+}
+
+#[actix::test]
+async fn sqlite_keeps_what_it_says() {
+    let home = Home::sqlite().await;
+    let said = home.store.durability().await.expect("an answer");
+    assert_eq!(said, "journal_mode=wal synchronous=2 foreign_keys=1 busy_timeout=5000");
+}
+
+#[actix::test]
+async fn postgres_keeps_what_it_says() {
+    let home = Home::postgres().await;
+    let said = home.store.durability().await.expect("an answer");
+    assert_eq!(
+        said,
+        "fsync=on synchronous_commit=on lock_timeout=2s statement_timeout=5s \
+         idle_in_transaction_session_timeout=2s transaction_isolation=read committed"
+    );
+}
+
+#[actix::test]
+async fn a_bad_url_is_named_and_never_shown() {
+    for (url, why) in [
+        ("mysql://u:hunter2@h/d", "must start with sqlite:// or postgres://"),
+        ("sqlite::memory:", "name a file"),
+        ("sqlite:///no/such/directory/x.db", "does its directory exist"),
+        ("postgres://u:hunter2@127.0.0.1:1/x", "is the server there?"),
+    ] {
+        let settings = StoreSettings {
+            database_url: url.into(),
+            readers: 1,
+            max_batch: 500,
+            max_waiting: 10,
+            keep_days: 0,
+        };
+        let said = Store::open(&settings).await.expect_err("it can't be opened").to_string();
+        assert!(said.starts_with("DATABASE_URL can't be used:"), "{said}");
+        assert!(said.contains(why) && !said.contains("hunter2"), "{said}");
+    }
+}
