@@ -2,6 +2,7 @@
 //! what it says goes to stdout, the log and what went wrong to stderr.
 
 mod accounts;
+mod acts;
 mod migrations;
 mod password;
 mod serve;
@@ -29,10 +30,10 @@ struct Cli {
 /// Settings that flags can give; every other one stands in files and the environment.
 #[derive(Args, Debug)]
 struct Flags {
-    /// Address and port to listen on [env: BIND]
+    /// Address and port to listen on (also `BIND` in the environment)
     #[arg(long, global = true, value_name = "ADDRESS:PORT")]
     bind: Option<String>,
-    /// `sqlite://FILE` or `postgres://…` [env: DATABASE_URL]
+    /// `sqlite://FILE` or `postgres://…` (also `DATABASE_URL` in the environment)
     #[arg(long, global = true, value_name = "URL")]
     database_url: Option<String>,
 }
@@ -49,7 +50,7 @@ enum Command {
     /// Accounts
     #[command(subcommand)]
     User(accounts::Act),
-    /// Prints the `OpenAPI` document
+    /// Prints the OpenAPI document
     Openapi,
     /// Prints the settings in force as TOML, secrets masked
     Config,
@@ -136,7 +137,7 @@ mod tests {
             "hubbub --database-url sqlite://x.db",
             "hubbub migrate",
             "hubbub migrate up",
-            "hubbub migrate down --steps 2",
+            "hubbub migrate down",
             "hubbub migrate status",
             "hubbub migrate new-epochs",
             "hubbub user create --username alice --email a@b.example --superuser --password-stdin",

@@ -4,13 +4,13 @@
 use anyhow::{Context, anyhow};
 use clap::Subcommand;
 
-use super::password;
+use super::{acts, password};
 use crate::app;
 use crate::auth::{Auth, AuthError, Registration};
 use crate::config::Settings;
 use crate::domain::{LoginId, UserId, UserName, clock};
 use crate::rooms;
-use crate::store::{NewUser, Store, StoreError, UserRow};
+use crate::store::{NewUser, Store, UserRow};
 
 /// Accounts read from the database at a time.
 const PAGE: u64 = 500;
@@ -97,7 +97,7 @@ pub(super) async fn run(settings: Settings, act: Act) -> anyhow::Result<()> {
             let now = clock::now();
             store.set_disabled(user, Some(now)).await?;
             store.revoke_logins(user, None, now).await?;
-            record(&store, &rooms::Act::UserDisabled { user }).await?;
+            acts::record(&store, &rooms::Act::UserDisabled { user }).await?;
             super::say(&format!("user {username} is off"))
         }
         Act::Enable { username } => {
@@ -179,12 +179,7 @@ async fn sign_out(store: &Store, logins: Vec<LoginId>) -> anyhow::Result<()> {
     if logins.is_empty() {
         return Ok(());
     }
-    Ok(record(store, &rooms::Act::LoginsEnded { logins }).await?)
-}
-
-async fn record(store: &Store, act: &rooms::Act) -> Result<(), StoreError> {
-    let json = serde_json::to_string(act).unwrap_or_default();
-    store.record_act(json, clock::now()).await
+    acts::record(store, &rooms::Act::LoginsEnded { logins }).await
 }
 
 /// What went wrong with an account, in one line for a terminal.

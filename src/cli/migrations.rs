@@ -9,12 +9,8 @@ use crate::config::Settings;
 pub(super) enum Step {
     /// Applies what is pending (the default)
     Up,
-    /// Takes back the newest migrations, and with them what is kept in their tables
-    Down {
-        /// How many
-        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
-        steps: u32,
-    },
+    /// Takes back every migration: all that is kept is gone
+    Down,
     /// Lists them all, and which are applied
     Status,
     /// After a restored backup: tells clients that what they saw may be gone
@@ -28,19 +24,19 @@ pub(super) async fn run(settings: Settings, step: Option<Step>) -> anyhow::Resul
             super::store(&settings).await?;
             super::say("the schema is up to date")
         }
-        Step::Down { steps } => {
-            super::open(&settings).await?.migrate_down(steps).await?;
-            super::say(&format!("migrations taken back: {steps}"))
+        Step::Down => {
+            super::open(&settings).await?.migrate_down().await?;
+            super::say("every migration is taken back")
         }
         Step::Status => {
-            for (name, applied) in super::open(&settings).await?.migration_status().await? {
+            for (name, applied) in super::open(&settings).await?.migrations().await? {
                 super::say(&format!("{} {name}", if applied { "applied" } else { "pending" }))?;
             }
             Ok(())
         }
         Step::NewEpochs => {
-            let rooms = super::store(&settings).await?.new_epochs().await?;
-            super::say(&format!("rooms with a new epoch: {rooms}"))
+            super::store(&settings).await?.new_epochs().await?;
+            super::say("every room has a new epoch")
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Asks for a password: on a terminal, unseen and twice, or as the first line of stdin.
 
-use std::io::{self, BufRead, IsTerminal, Read};
+use std::io::{self, BufRead, IsTerminal};
 
 use anyhow::{Context, bail, ensure};
 
@@ -13,7 +13,9 @@ pub(super) fn ask(from_stdin: bool) -> anyhow::Result<String> {
         return first_line(io::stdin().lock());
     }
     if !io::stdin().is_terminal() {
-        bail!("there is no terminal to ask for a password on: give --password-stdin and pipe it in");
+        bail!(
+            "there is no terminal to ask for a password on: give --password-stdin and pipe it in"
+        );
     }
     let password = rpassword::prompt_password("Password: ").context("reading the password")?;
     let again = rpassword::prompt_password("The same again: ").context("reading the password")?;
@@ -37,11 +39,9 @@ mod tests {
 
     #[test]
     fn the_first_line_is_the_password_as_it_is() {
-        for (input, password) in [
-            ("down the hole", "down the hole"),
-            (" a b \r\nmore", " a b "),
-            ("a\n", "a"),
-        ] {
+        for (input, password) in
+            [("down the hole", "down the hole"), (" a b \r\nmore", " a b "), ("a\n", "a")]
+        {
             assert_eq!(first_line(input.as_bytes()).ok().as_deref(), Some(password));
         }
         assert!(first_line(&b""[..]).is_err());

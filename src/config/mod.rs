@@ -197,6 +197,7 @@ mod maybe_address {
 
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
+    #[expect(clippy::ref_option, reason = "serde passes the field as it is")]
     pub(super) fn serialize<S: Serializer>(
         address: &Option<SocketAddr>,
         to: S,

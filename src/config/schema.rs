@@ -125,11 +125,12 @@ impl Setting {
     /// Reads a value of any source into what the structs take; none when it may not be that.
     pub fn read(&self, value: &Value) -> Option<Value> {
         match (self.kind, value) {
-            (Kind::Address, Value::String(text)) => values::address(text).map(Value::String),
             (Kind::MaybeAddress | Kind::RedisUrl, Value::String(text)) if text.is_empty() => {
                 Some(value.clone())
             }
-            (Kind::MaybeAddress, Value::String(text)) => values::address(text).map(Value::String),
+            (Kind::Address | Kind::MaybeAddress, Value::String(text)) => {
+                values::address(text).map(Value::String)
+            }
             (Kind::RedisUrl, Value::String(text)) => values::redis_url(text).then(|| value.clone()),
             (Kind::DatabaseUrl, Value::String(text)) => {
                 values::database_url(text).then(|| value.clone())

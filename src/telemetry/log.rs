@@ -16,6 +16,8 @@ use crate::domain::clock;
 /// A panic becomes a line of its own, too.
 pub fn init(filter: &str) {
     let started = Builder::new()
+        // It says at each start that there is nothing to do.
+        .filter_module("sea_orm_migration", LevelFilter::Warn)
         .parse_filters(filter)
         // Statements would be a second log, in a form that nobody reads.
         .filter_module("sqlx::query", LevelFilter::Off)
@@ -35,13 +37,7 @@ pub fn init(filter: &str) {
 fn text(record: &Record<'_>) -> String {
     let mut said = record.args().to_string();
     let _ = record.key_values().visit(&mut Pairs(&mut said));
-    format!(
-        "{} {:<5} {} {}",
-        clock::now(),
-        record.level(),
-        record.target(),
-        line::harmless(&said)
-    )
+    format!("{} {:<5} {} {}", clock::now(), record.level(), record.target(), line::harmless(&said))
 }
 
 /// Adds ` key=value` for each of a record's pairs.
