@@ -35,15 +35,6 @@ pub struct Registration {
     pub is_superuser: bool,
 }
 
-/// By what a login names its account.
-#[derive(Clone, Copy, Debug)]
-pub enum Who<'a> {
-    /// A user name; a text with `@` is an address.
-    Name(&'a str),
-    /// An e-mail address.
-    Email(&'a str),
-}
-
 /// The checked part of a registration.
 struct Checked {
     username: Option<UserName>,
@@ -104,33 +95,32 @@ impl Auth {
         if wrong.is_empty() { Ok(()) } else { Err(AuthError::Fields(wrong)) }
     }
 
-    /// The account that these credentials open. An unknown account takes as long as a wrong
-    /// password.
+    /// The account that these credentials open; `name` is a user name or an e-mail address. An
+    /// unknown account takes as long as a wrong password.
     ///
     /// # Errors
     /// Wrong, too often, or busy.
     pub async fn check_password(
         &self,
-        who: Who<'_>,
+        name: &str,
         password: &str,
         from: IpAddr,
     ) -> Result<UserRow, AuthError> {
-        let user = self.find(who).await?;
-        let key = user.as_ref().map_or_else(|| key_of(who), |user| user_key(&user.card.username));
+        let user = self.find(name).await?;
+        let key = user_key(user.as_ref().map_or(name, |user| &user.card.username));
         let user = self.verify(&key, user, password, from).await?;
         log::info!("user {} signed in from {from}", user.card.id);
         Ok(user)
     }
 
-    async fn find(&self, who: Who<'_>) -> Result<Option<UserRow>, AuthError> {
+    async fn find(&self, name: &str) -> Result<Option<UserRow>, AuthError> {
         // PostgreSQL can't be asked for a text with NUL, and no account has one.
-        Ok(match who {
-            Who::Name(text) | Who::Email(text) if text.contains('\0') => None,
-            Who::Email(text) => self.inner.store.user_by_email(text.trim()).await?,
-            Who::Name(text) if text.contains('@') => {
-                self.inner.store.user_by_email(text.trim()).await?
-            }
-            Who::Name(text) => self.inner.store.user_by_name(text).await?,
+        Ok(if name.contains('\0') {
+            None
+        } else if name.contains('@') {
+            self.inner.store.user_by_email(name.trim()).await?
+        } else {
+            self.inner.store.user_by_name(name).await?
         })
     }
 
@@ -183,15 +173,15 @@ impl Auth {
         passwords::check(&new, &[&card.username, &card.email])
             .map_err(|weak| AuthError::Fields(vec![("new_password", weak.to_string())]))?;
         let user = self.inner.store.user(UserId(card.id)).await?;
-        self.verify(&user_key(&card.username), user, old, from).await.map_err(|error| {
-            match error {
+        self.verify(&user_key(&card.username), user, old, from).await.map_err(
+            |error| match error {
                 AuthError::WrongCredentials => AuthError::Fields(vec![(
                     "old_password",
                     "Your old password was entered incorrectly.".to_owned(),
                 )]),
                 other => other,
-            }
-        })?;
+            },
+        )?;
         self.store_password(UserId(card.id), new, Some(caller.login)).await
     }
 
@@ -252,13 +242,6 @@ fn check(form: &Registration) -> Result<Checked, Vec<(&'static str, String)>> {
         wrong.push(("password", weak.to_string()));
     }
     if wrong.is_empty() { Ok(Checked { username, email }) } else { Err(wrong) }
-}
-
-/// What an unknown account's tries are counted under.
-fn key_of(who: Who<'_>) -> String {
-    match who {
-        Who::Name(text) | Who::Email(text) => user_key(text),
-    }
 }
 
 /// A name from an address's local part: as it is, then with a number, at last with a random end.

@@ -41,9 +41,7 @@ impl HashPool {
         let jobs = Arc::new(Mutex::new(jobs));
         for n in 0..threads.max(1) {
             let jobs = Arc::clone(&jobs);
-            std::thread::Builder::new()
-                .name(format!("password-{n}"))
-                .spawn(move || work(&jobs))?;
+            std::thread::Builder::new().name(format!("password-{n}")).spawn(move || work(&jobs))?;
         }
         Ok(Self { queue })
     }
@@ -112,7 +110,10 @@ mod tests {
         assert_eq!(busy + done, 8);
         assert!((2..=3).contains(&done), "one at work at most and two waiting, {done} done");
         let phc: Arc<str> = answers.into_iter().find_map(Result::ok).unwrap_or_default().into();
-        assert_eq!(pool.matches("down the rabbit hole".to_owned(), Arc::clone(&phc)).await, Ok(true));
+        assert_eq!(
+            pool.matches("down the rabbit hole".to_owned(), Arc::clone(&phc)).await,
+            Ok(true)
+        );
         assert_eq!(pool.matches("another one".to_owned(), phc).await, Ok(false));
         Ok(())
     }

@@ -78,7 +78,7 @@ impl Auth {
         let (user, login, jti) = self.open_refresh(refresh, Via::Body, now).await?;
         let mut successor = None;
         if self.inner.settings.rotate_refresh {
-            let row = self.rotate(login, jti, now).await?;
+            let row = self.rotate(user, login, jti, now).await?;
             successor = Some(self.sign_refresh(user, &row, Via::Body)?);
         }
         Ok(Renewed { access: self.access(user, login, now)?, refresh: successor })
@@ -92,7 +92,7 @@ impl Auth {
     pub async fn renew_cookie(&self, refresh: &str) -> Result<CookiePair, AuthError> {
         let now = clock::now();
         let (user, login, jti) = self.open_refresh(refresh, Via::Cookie, now).await?;
-        let row = self.rotate(login, jti, now).await?;
+        let row = self.rotate(user, login, jti, now).await?;
         Ok(CookiePair {
             user,
             access: self.access(user, login, now)?,
@@ -105,7 +105,7 @@ impl Auth {
     ///
     /// # Errors
     /// The store is busy or failed.
-    pub async fn sign_out(&self, token: &str) -> Result<Option<LoginId>, AuthError> {
+    pub async fn sign_out(&self, token: &str) -> Result<Option<(UserId, LoginId)>, AuthError> {
         let Ok(claims) = self.inner.keys.read(token) else {
             return Ok(None);
         };
@@ -113,7 +113,7 @@ impl Auth {
         if ended {
             log::info!("user {} signed out", claims.user());
         }
-        Ok(ended.then_some(claims.sid))
+        Ok(ended.then_some((claims.user(), claims.sid)))
     }
 
     /// Seconds that an access and a refresh token live, for the cookies that hold them.
@@ -139,6 +139,7 @@ impl Auth {
 
     async fn rotate(
         &self,
+        user: UserId,
         login: LoginId,
         jti: Uuid,
         now: Timestamp,
@@ -150,7 +151,7 @@ impl Auth {
             Rotation::Unknown => Err(AuthError::WrongToken),
             Rotation::Reused => {
                 log::warn!("a refresh token was used again after its grace: login {login} ends");
-                Err(AuthError::Reused(login))
+                Err(AuthError::Reused(user, login))
             }
         }
     }
@@ -166,12 +167,7 @@ impl Auth {
         }
     }
 
-    fn sign_refresh(
-        &self,
-        user: UserId,
-        row: &RefreshRow,
-        via: Via,
-    ) -> Result<String, AuthError> {
+    fn sign_refresh(&self, user: UserId, row: &RefreshRow, via: Via) -> Result<String, AuthError> {
         Ok(self.inner.keys.sign(&Ticket {
             kind: Kind::Refresh,
             via: Some(via),

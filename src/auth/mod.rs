@@ -15,9 +15,9 @@ pub mod tokens;
 use std::sync::Arc;
 
 use crate::config::AuthSettings;
-use crate::domain::{LoginId, SignedIn, Timestamp, clock};
+use crate::domain::{LoginId, SignedIn, Timestamp, UserId, clock};
 use crate::store::{LoginRow, Store, StoreError};
-pub use accounts::{Registration, Who};
+pub use accounts::Registration;
 use hashing::{HashError, HashPool};
 pub use logins::{CookiePair, Pair, Renewed};
 use rates::Rates;
@@ -49,10 +49,10 @@ pub enum AuthError {
     /// A refresh token that buys nothing.
     #[error("Token is invalid")]
     WrongToken,
-    /// A rotated refresh token came again after its grace: the store has ended this login; its
-    /// sockets are still to be told.
+    /// A rotated refresh token came again after its grace: the store has ended this user's login;
+    /// its sockets are still to be told.
     #[error("Token is invalid")]
-    Reused(LoginId),
+    Reused(UserId, LoginId),
     /// Too often: seconds after which it may be tried again.
     #[error("Request was throttled. Expected available in {0} seconds.")]
     Limited(u64),

@@ -109,7 +109,9 @@ mod tests {
             let own = ["alice.liddell", "alice.liddell@wonder.land"];
             assert_eq!(check(password, &own), Err(why), "{password:?}");
         }
-        for password in ["down the rabbit hole", "žluťoučký", "        8", &"long enough ".repeat(8)] {
+        for password in
+            ["down the rabbit hole", "žluťoučký", "        8", &"long enough ".repeat(8)]
+        {
             assert_eq!(check(password, &["alice", ""]), Ok(()), "{password:?}");
         }
         assert_eq!(check(&"ab".repeat(513), &[]), Err(Weak::Long));

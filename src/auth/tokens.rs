@@ -159,7 +159,8 @@ impl Keys {
         }
         let claims =
             decode::<Claims>(token, &self.checking, &self.rules).map_err(|_| Foreign)?.claims;
-        let consistent = claims.kind == claims.token_type && claims.user_id == claims.id.to_string();
+        let consistent =
+            claims.kind == claims.token_type && claims.user_id == claims.id.to_string();
         if consistent { Ok(claims) } else { Err(Foreign) }
     }
 }

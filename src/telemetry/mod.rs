@@ -3,3 +3,4 @@
 
 pub mod line;
 pub mod log;
+pub mod metrics;

@@ -1,0 +1,142 @@
+//! The OpenAPI document, made from the handlers' own words, and Swagger UI over it, which loads
+//! nothing from another host. Handlers for `routes`; the command `openapi` prints [`openapi`].
+
+use std::sync::{Arc, LazyLock};
+
+use actix_web::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use actix_web::{HttpRequest, HttpResponse, web};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+use utoipa_swagger_ui::Config;
+
+use super::error::ApiError;
+use super::paging::Query;
+use super::{
+    accounts, admin, chats, history, named_rooms, online, ops, refusals, shh, tokens, users,
+};
+
+/// What Swagger UI may load: as every page, plus styles that its scripts write into elements.
+const SWAGGER_CSP: &str = "default-src 'none'; script-src 'self'; \
+    style-src 'self' 'unsafe-inline'; connect-src 'self'; img-src 'self' data:; \
+    frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Hubbub",
+        description = "A chat server: accounts, rooms, messages. Errors are \
+            `{\"detail\", \"error\", \"code\"}`; wrong fields are keys of their own.",
+    ),
+    paths(
+        accounts::register, accounts::registration, accounts::me, accounts::password,
+        tokens::login, tokens::pair, tokens::accounts_login, tokens::refresh,
+        tokens::refresh_cookies, tokens::logout, users::list,
+        named_rooms::list, named_rooms::create, history::named, online::list,
+        shh::list, shh::create, shh::join, shh::delete, shh::history, shh::send,
+        chats::list, chats::one, chats::private, chats::group, chats::rename, chats::delete,
+        chats::traffic::add_member, chats::traffic::remove_member, chats::traffic::history,
+        chats::traffic::send,
+        admin::stats, admin::rooms, admin::room,
+        ops::healthz, ops::readyz, ops::metrics, schema,
+    ),
+    components(schemas(refusals::Problem)),
+    modifiers(&Credentials),
+    tags(
+        (name = "accounts", description = "Accounts and users."),
+        (name = "tokens", description = "Logging in, renewing, logging out."),
+        (name = "random", description = "Public rooms by name; no account."),
+        (name = "multi", description = "Stored history of public rooms."),
+        (name = "pair", description = "Who is online."),
+        (name = "shh", description = "Invited rooms."),
+        (name = "chats", description = "Private and group chats."),
+        (name = "admin", description = "Live figures, for admins."),
+        (name = "operators", description = "For probes, scrapers and programs."),
+    )
+)]
+struct Document;
+
+struct Credentials;
+
+impl Modify for Credentials {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_default();
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+        let cookie = |name: &str| SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(name)));
+        components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        components.add_security_scheme("cookie", cookie("access_token"));
+        components.add_security_scheme("refresh_cookie", cookie("refresh_token"));
+    }
+}
+
+/// The OpenAPI document.
+#[must_use]
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    Document::openapi()
+}
+
+/// The document as JSON and as YAML: it never changes while the process runs.
+static TEXTS: LazyLock<Result<(String, String), String>> = LazyLock::new(|| {
+    let document = openapi();
+    let json = document.to_pretty_json().map_err(|error| error.to_string())?;
+    let yaml = document.to_yaml().map_err(|error| error.to_string())?;
+    Ok((json, yaml))
+});
+
+/// This document.
+#[utoipa::path(get, path = "/api/schema/", tag = "operators",
+    params(("format" = Option<String>, Query, description = "`json` (when missing) or `yaml`.")),
+    responses((status = 200, description = "OpenAPI 3.1.", body = Object), refusals::BadInput))]
+pub async fn schema(query: Query, request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    let (json, yaml) = TEXTS.as_ref().map_err(|error| {
+        log::error!("the OpenAPI document could not be written: {error}");
+        ApiError::Internal
+    })?;
+    let accepts = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
+    let (text, kind) = match query.get("format") {
+        Some("yaml") => (yaml, "application/vnd.oai.openapi"),
+        Some("json") => (json, "application/json"),
+        None if accepts.is_some_and(|accept| accept.contains("yaml")) => (yaml, "application/yaml"),
+        None => (json, "application/json"),
+        Some(_) => return Err(ApiError::field("format", "Choose one of json, yaml.")),
+    };
+    Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, kind)).body(text.as_str()))
+}
+
+/// Swagger UI.
+///
+/// # Errors
+/// When its page is not built in.
+pub async fn index() -> Result<HttpResponse, ApiError> {
+    swagger("index.html")
+}
+
+/// A file of Swagger UI.
+///
+/// # Errors
+/// There is no such file.
+pub async fn file(path: web::Path<String>) -> Result<HttpResponse, ApiError> {
+    swagger(&path)
+}
+
+fn swagger(name: &str) -> Result<HttpResponse, ApiError> {
+    let config = Arc::new(Config::from("/api/schema/?format=json"));
+    let file = utoipa_swagger_ui::serve(name, config).map_err(|error| {
+        log::error!("Swagger UI could not be configured: {error}");
+        ApiError::Internal
+    })?;
+    let file = file.ok_or(ApiError::NOT_FOUND)?;
+    let mut response = HttpResponse::Ok();
+    response
+        .insert_header((CONTENT_TYPE, file.content_type))
+        .insert_header((CONTENT_SECURITY_POLICY, SWAGGER_CSP))
+        .insert_header((CACHE_CONTROL, "no-cache"));
+    if name == "index.html" {
+        // The page answers without its trailing slash, too, where relative addresses would miss.
+        let page = String::from_utf8_lossy(&file.bytes);
+        let page = page
+            .replace("=\"./", "=\"/api/docs/")
+            .replace("=\"index.css", "=\"/api/docs/index.css");
+        return Ok(response.body(page));
+    }
+    Ok(response.body(file.bytes.into_owned()))
+}

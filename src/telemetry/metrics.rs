@@ -1,0 +1,160 @@
+//! Figures for scrapers, in the Prometheus text format: names by its conventions, `hubbub_` in
+//! front, no room's or user's name as a label. Counted by the edges; gauges are set from the
+//! rooms' figures when somebody scrapes. Must not know where the figures come from.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus::{
+    Encoder, Gauge, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry,
+    TextEncoder,
+};
+
+use crate::domain::figures::Load;
+
+/// Media type of [`Metrics::text`].
+pub const TEXT_TYPE: &str = prometheus::TEXT_FORMAT;
+
+/// Upper edges, in seconds, of what a request takes: from a cached answer to a time-out.
+const REQUEST_EDGES: [f64; 9] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0];
+
+/// Methods that get a label of their own; a client may invent others.
+const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS"];
+
+/// The figures of this process. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    registry: Registry,
+    requests: IntCounterVec,
+    request_seconds: HistogramVec,
+    sessions: IntGauge,
+    users: IntGauge,
+    guests: IntGauge,
+    rooms: IntGauge,
+    messages_per_s: Gauge,
+    deliveries_per_s: Gauge,
+    queued_bytes: IntGauge,
+    slow_readers: IntGauge,
+    refused: IntGauge,
+    cpu_s: Gauge,
+    rss_bytes: IntGauge,
+}
+
+impl Metrics {
+    /// An empty set.
+    ///
+    /// # Errors
+    /// When a name is no good or taken twice: a mistake in this file.
+    pub fn new(version: &str) -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        let whole = |name: &str, help: &str| -> prometheus::Result<IntGauge> {
+            let gauge = IntGauge::new(name, help)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok(gauge)
+        };
+        let real = |name: &str, help: &str| -> prometheus::Result<Gauge> {
+            let gauge = Gauge::new(name, help)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok(gauge)
+        };
+        let requests = IntCounterVec::new(
+            Opts::new("hubbub_http_requests_total", "Requests answered over REST."),
+            &["method", "status"],
+        )?;
+        registry.register(Box::new(requests.clone()))?;
+        let request_seconds = HistogramVec::new(
+            HistogramOpts::new(
+                "hubbub_http_request_duration_seconds",
+                "Time from a request's head to its answer's.",
+            )
+            .buckets(REQUEST_EDGES.to_vec()),
+            &["method"],
+        )?;
+        registry.register(Box::new(request_seconds.clone()))?;
+        let build = Opts::new("hubbub_build_info", "1, with the version as a label.")
+            .const_label("version", version);
+        let build = IntGauge::with_opts(build)?;
+        build.set(1);
+        registry.register(Box::new(build))?;
+        let inner = Inner {
+            requests,
+            request_seconds,
+            sessions: whole("hubbub_sessions", "Open sockets that are in a room.")?,
+            users: whole("hubbub_users", "Different users behind them.")?,
+            guests: whole("hubbub_guests", "Guests behind them.")?,
+            rooms: whole("hubbub_rooms", "Rooms with at least one socket.")?,
+            messages_per_s: real("hubbub_messages_per_second", "Messages stored, lately.")?,
+            deliveries_per_s: real("hubbub_deliveries_per_second", "Frames to sockets, lately.")?,
+            queued_bytes: whole("hubbub_queued_bytes", "Bytes that wait for sockets.")?,
+            slow_readers: whole("hubbub_slow_readers", "Sockets with something waiting long.")?,
+            refused: whole("hubbub_refused", "Handshakes and posts refused since the start.")?,
+            cpu_s: real("hubbub_cpu_seconds", "Processor time used since the start.")?,
+            rss_bytes: whole("hubbub_resident_memory_bytes", "Resident memory.")?,
+            registry,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// One request was answered.
+    pub fn request(&self, method: &str, status: u16, took: Duration) {
+        let method = METHODS.iter().find(|known| **known == method).unwrap_or(&"other");
+        let (status, seconds) = (status.to_string(), took.as_secs_f64());
+        self.inner.requests.with_label_values(&[method, status.as_str()]).inc();
+        self.inner.request_seconds.with_label_values(&[method]).observe(seconds);
+    }
+
+    /// Everything as text, with the rooms' figures of now.
+    ///
+    /// # Errors
+    /// When the encoder fails.
+    pub fn text(&self, load: &Load) -> prometheus::Result<Vec<u8>> {
+        let figures = &self.inner;
+        for (gauge, value) in [
+            (&figures.sessions, load.sessions),
+            (&figures.users, load.users),
+            (&figures.guests, load.guests),
+            (&figures.rooms, load.rooms),
+            (&figures.queued_bytes, load.queued_bytes),
+            (&figures.slow_readers, load.slow_readers),
+            (&figures.refused, load.refused),
+            (&figures.rss_bytes, load.rss_bytes),
+        ] {
+            gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        }
+        figures.messages_per_s.set(load.messages_per_s);
+        figures.deliveries_per_s.set(load.deliveries_per_s);
+        figures.cpu_s.set(load.cpu_s);
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&figures.registry.gather(), &mut text)?;
+        Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_has_every_figure_under_the_servers_name() -> prometheus::Result<()> {
+        let metrics = Metrics::new("0.0.0")?;
+        metrics.request("GET", 200, Duration::from_millis(3));
+        metrics.request("BREW", 418, Duration::from_millis(3));
+        let load = Load { sessions: 7, ..Load::default() };
+        let text = String::from_utf8(metrics.text(&load)?).unwrap_or_default();
+        for line in [
+            "hubbub_sessions 7",
+            "hubbub_http_requests_total{method=\"GET\",status=\"200\"} 1",
+            "hubbub_http_requests_total{method=\"other\",status=\"418\"} 1",
+            "hubbub_build_info{version=\"0.0.0\"} 1",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} in {text}");
+        }
+        assert!(text.lines().all(|line| line.starts_with("# ") || line.starts_with("hubbub_")));
+        Ok(())
+    }
+}
