@@ -1,38 +1,263 @@
-//! (being built)
-use crate::config::Settings;
-use crate::store::Store;
+//! The one place that wires the layers together, sinks first: store, rooms, figures, then the
+//! server. `main` and nobody else builds one; tests start the same binary.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use actix_http::HttpService;
+use actix_server::{Server, ServerHandle};
+use actix_service::{fn_service, map_config};
+use actix_web::dev::AppConfig;
+use actix_web::web::{self, Data};
+use anyhow::Context;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::auth::Auth;
+use crate::config::{Engine, ServerSettings, Settings};
+use crate::domain::{clock, ids};
+use crate::http::{self, Parts};
+use crate::protocol::{Gate, close};
+use crate::rooms::Rooms;
+use crate::session::{Porter, direct, web_actors};
+use crate::stats::{Node, Stats};
+use crate::store::{Store, StoreError};
+use crate::telemetry::metrics::Metrics;
+
+/// Connections that the kernel holds for us before they are accepted.
+const BACKLOG: i32 = 4_096;
+/// Open REST connections may end their request in this time while the server stops.
+const REST_STOPS_IN_S: u64 = 5;
+/// How often a drain looks whether everything was stored.
+const DRAIN_LOOK: Duration = Duration::from_millis(20);
+/// How often what may be forgotten is.
+const UPKEEP_EVERY: Duration = Duration::from_secs(3_600);
+/// A guests' room is forgotten this long after the last one left.
+const FORGET_AFTER_S: i64 = 24 * 3_600;
 
 /// The server.
-#[derive(Debug)]
 pub struct App {
-    _p: (),
+    server: Server,
+    port: u16,
+    store: Store,
+    rooms: Rooms,
+    draining: Arc<AtomicBool>,
+    drain_limit: Duration,
 }
 
-#[allow(missing_docs, clippy::all, clippy::pedantic, unused)]
 impl App {
+    /// Opens the store, brings its tables up to date and starts everything; connections are
+    /// accepted from then on.
+    ///
+    /// # Errors
+    /// Whatever keeps the server from starting, in one line.
     pub async fn build(settings: Settings) -> anyhow::Result<Self> {
-        anyhow::bail!("being built")
+        let settings = Arc::new(settings);
+        let store = Store::open(&settings.store).await?;
+        store.migrate().await.context("the tables could not be brought up to date")?;
+        log::info!("the database says: {}", store.durability().await?);
+        store.nobody_is_in(clock::now()).await?;
+        actix_web::rt::spawn(upkeep(store.clone(), settings.store.keep_days));
+
+        let secret = signing_key(&settings, &store).await?;
+        let auth = Auth::new(store.clone(), settings.auth.clone(), &secret);
+        let node = ids::random().simple().to_string()[..8].to_owned();
+        let rooms = Rooms::start(store.clone(), &settings.rooms, &node).await?;
+        let stats = Stats::new(rooms.clone(), Node { name: node, started_at: clock::now() });
+        let metrics = Metrics::new(env!("CARGO_PKG_VERSION"))?;
+        let draining = Arc::new(AtomicBool::new(false));
+        let parts = Parts {
+            store: store.clone(),
+            auth: auth.clone(),
+            rooms: rooms.clone(),
+            stats,
+            metrics,
+            settings: Arc::clone(&settings),
+            draining: Arc::clone(&draining),
+        };
+        let porter = Porter::new(
+            auth,
+            store.clone(),
+            rooms.clone(),
+            settings.auth.allow_guests,
+            Arc::clone(&draining),
+        );
+
+        let listener = listen(settings.server.bind)?;
+        let port = listener.local_addr()?.port();
+        let server = serve(&parts, porter, listener)?;
+        let drain_limit = Duration::from_secs(settings.server.drain_s);
+        Ok(Self { server, port, store, rooms, draining, drain_limit })
     }
-    pub fn port(&self) -> u16 {
-        0
+
+    /// The port that was bound: the one asked for, or, for 0, the one that was free.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
     }
+
+    /// Serves until SIGTERM or SIGINT, then drains: no new sockets, goodbye to the others, what
+    /// was accepted is stored.
+    ///
+    /// # Errors
+    /// When the server itself fails.
     pub async fn run_until_stopped(self) -> anyhow::Result<()> {
+        let handle = self.server.handle();
+        let mut server = actix_web::rt::spawn(self.server);
+        let (mut terminate, mut interrupt) =
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        tokio::select! {
+            ended = &mut server => return Ok(ended??),
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        log::info!("draining: no new sockets, what was accepted is stored");
+        self.draining.store(true, Ordering::Relaxed);
+        let drained = drain(&self.store, &self.rooms, &handle);
+        if actix_web::rt::time::timeout(self.drain_limit, drained).await.is_err() {
+            log::warn!("the drain took longer than drain_s; some clients were cut off");
+        }
+        log::info!("stopped");
         Ok(())
     }
+}
+
+async fn drain(store: &Store, rooms: &Rooms, server: &ServerHandle) {
+    rooms.close_all(close::GOING_AWAY);
+    while !rooms.live().is_empty() || store.writer().figures().waiting > 0 {
+        actix_web::rt::time::sleep(DRAIN_LOOK).await;
+    }
+    server.stop(true).await;
+    store.close().await;
+}
+
+/// A listener that may be bound again at once after a restart.
+fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let bind = || {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        std::io::Result::Ok(socket.into())
+    };
+    bind()
+        .with_context(|| format!("BIND: can't listen on {address}; choose another address or port"))
+}
+
+/// Starts the workers. With the `direct` engine, upgrade requests never reach the App.
+fn serve(parts: &Parts, porter: Porter, listener: TcpListener) -> anyhow::Result<Server> {
+    let server = &parts.settings.server;
+    let workers = match server.workers {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        some => some,
+    };
+    let builder =
+        Server::build().workers(workers).disable_signals().shutdown_timeout(REST_STOPS_IN_S);
+    let builder = match parts.settings.session.engine {
+        Engine::Direct => {
+            let (parts, head_timeout) = (parts.clone(), head_timeout(server));
+            builder.listen("hubbub", listener, move || {
+                start_shard(&parts);
+                let (porter, gate) =
+                    (porter.clone(), Arc::new(Gate::from_settings(&parts.settings.server)));
+                let session = Arc::new(parts.settings.session.clone());
+                let app = http::app(&parts, |_| {});
+                HttpService::build()
+                    .client_request_timeout(head_timeout)
+                    .tcp_nodelay(true)
+                    .upgrade(fn_service(move |(request, framed)| {
+                        let serving = direct::serve(
+                            porter.clone(),
+                            Arc::clone(&gate),
+                            Arc::clone(&session),
+                            request,
+                            framed,
+                        );
+                        async {
+                            serving.await;
+                            Ok::<(), actix_web::Error>(())
+                        }
+                    }))
+                    .finish(map_config(app, |()| AppConfig::default()))
+                    .tcp()
+            })?
+        }
+        Engine::ActixWebActors => {
+            let (parts, head_timeout) = (parts.clone(), head_timeout(server));
+            builder.listen("hubbub", listener, move || {
+                start_shard(&parts);
+                let session = parts.settings.session.clone();
+                let data = (Data::new(porter.clone()), Data::new(session.clone()));
+                let app = http::app(&parts, |config| {
+                    config
+                        .app_data(data.0)
+                        .app_data(data.1)
+                        .service(web::resource("/ws/{path:.*}").to(web_actors::serve));
+                });
+                HttpService::build()
+                    .client_request_timeout(head_timeout)
+                    .on_connect_ext(move |io, data| web_actors::on_connect(io, data, &session))
+                    .finish(map_config(app, |()| AppConfig::default()))
+                    .tcp()
+            })?
+        }
+    };
+    let builder = match server.metrics_bind {
+        Some(address) => {
+            let parts = parts.clone();
+            builder.listen("metrics", listen(address)?, move || {
+                let app = http::ops::metrics_app(&parts);
+                HttpService::build().finish(map_config(app, |()| AppConfig::default())).tcp()
+            })?
+        }
+        None => builder,
+    };
+    Ok(builder.run())
+}
+
+fn start_shard(parts: &Parts) {
+    parts.rooms.start_shard(&parts.settings.session);
+}
+
+fn head_timeout(server: &ServerSettings) -> Duration {
+    Duration::from_secs(server.head_timeout_s)
 }
 
 /// What signs tokens: the setting, or what was made at the first start and is kept since.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn signing_key(settings: &Settings, store: &Store) -> anyhow::Result<String> {
+pub async fn signing_key(settings: &Settings, store: &Store) -> Result<String, StoreError> {
     if !settings.auth.secret_key.is_empty() {
         return Ok(settings.auth.secret_key.clone());
     }
-    let candidate = format!(
-        "{}{}",
-        crate::domain::ids::random().simple(),
-        crate::domain::ids::random().simple()
-    );
-    Ok(store.secret("secret_key", &candidate).await?)
+    let candidate = format!("{}{}", ids::random().simple(), ids::random().simple());
+    store.secret("secret_key", &candidate).await
+}
+
+/// Forgets what may be forgotten: guests' rooms that nobody uses, events past their retention.
+async fn upkeep(store: Store, keep_days: u32) {
+    loop {
+        let now = clock::now();
+        match store.forget_idle_rooms(now.plus_secs(-FORGET_AFTER_S)).await {
+            Ok(0) => {}
+            Ok(rooms) => log::info!("{rooms} rooms of guests were forgotten"),
+            Err(error) => {
+                log::warn!("guests' rooms could not be forgotten, again in an hour: {error}")
+            }
+        }
+        if keep_days > 0 {
+            let before = now.plus_secs(-i64::from(keep_days) * 24 * 3_600);
+            match store.forget_events(before).await {
+                Ok(0) => {}
+                Ok(events) => log::info!("{events} events were past store.keep_days and are gone"),
+                Err(error) => {
+                    log::warn!("old events could not be deleted, again in an hour: {error}")
+                }
+            }
+        }
+        actix_web::rt::time::sleep(UPKEEP_EVERY).await;
+    }
 }

@@ -70,7 +70,7 @@ impl From<StoreError> for AuthError {
             StoreError::Busy => Self::Busy,
             StoreError::Taken(field) => Self::Fields(vec![(field, taken(field))]),
             StoreError::Missing(_) => Self::WrongToken,
-            StoreError::Database(error) => {
+            error @ (StoreError::Database(_) | StoreError::Unusable(_)) => {
                 log::error!("accounts: the store failed: {error}");
                 Self::Internal
             }

@@ -213,7 +213,7 @@ impl From<StoreError> for ApiError {
             StoreError::Taken(field) => Self::field(field, format!("This {field} is taken.")),
             StoreError::Missing(_) => Self::NOT_FOUND,
             StoreError::Busy => Self::Busy,
-            StoreError::Database(error) => {
+            error @ (StoreError::Database(_) | StoreError::Unusable(_)) => {
                 log::error!("the store failed: {error}");
                 Self::Internal
             }

@@ -16,6 +16,7 @@ mod history;
 mod named_rooms;
 mod online;
 pub mod ops;
+mod pages;
 mod paging;
 mod refusals;
 mod routes;
@@ -65,11 +66,9 @@ pub struct Parts {
     pub draining: Arc<AtomicBool>,
 }
 
-/// Routes besides those of REST (pages, sockets): registered after them, before the 404.
-pub type More = fn(&mut ServiceConfig);
-
-/// The whole App: data, routes, `more`, JSON for what is not there, and the middleware.
-pub fn app(
+/// The whole App: data, routes, `more` (sockets, with the engine that has them here), JSON for what
+/// is not there, and the middleware.
+pub fn app<More: FnOnce(&mut ServiceConfig)>(
     parts: &Parts,
     more: More,
 ) -> App<
@@ -79,7 +78,7 @@ pub fn app(
         Response = ServiceResponse<BoxBody>,
         Error = Error,
         InitError = (),
-    > + use<>,
+    > + use<More>,
 > {
     let server = &parts.settings.server;
     let limits = BodyLimits {

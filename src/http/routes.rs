@@ -8,7 +8,9 @@ use actix_web::web::ServiceConfig;
 use actix_web::{FromRequest, HttpResponse, Resource, Responder, guard, web};
 
 use super::error::ApiError;
-use super::{accounts, admin, chats, docs, history, named_rooms, online, ops, shh, tokens, users};
+use super::{
+    accounts, admin, chats, docs, history, named_rooms, online, ops, pages, shh, tokens, users,
+};
 
 /// Every route.
 pub fn configure(config: &mut ServiceConfig) {
@@ -50,6 +52,9 @@ pub fn configure(config: &mut ServiceConfig) {
     at("/api/admin/stats/").get(admin::stats).into(config);
     at("/api/admin/rooms/").get(admin::rooms).into(config);
     at("/api/admin/rooms/{id}/").get(admin::room).into(config);
+
+    at("/").get(pages::index).into(config);
+    at("/assets/{file}").get(pages::file).into(config);
 
     at("/healthz").get(ops::healthz).into(config);
     at("/readyz").get(ops::readyz).into(config);

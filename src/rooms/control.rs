@@ -150,7 +150,7 @@ impl Handler<Committed> for Control {
                 _ => Err(Refused::Internal),
             };
             if let Some(at) = self.waiting.iter().position(|(waiting, _)| *waiting == id) {
-                drop(self.waiting.swap_remove(at).1.send(answer));
+                let _ = self.waiting.swap_remove(at).1.send(answer);
             }
         }
         self.look(ctx);

@@ -315,7 +315,7 @@ impl Handler<ChangeMember> for Room {
         });
         if let Err(refused) = allowed {
             // Who asked may be gone; then nobody wants the answer.
-            drop(asked.answer.send(Err(refused)));
+            let _ = asked.answer.send(Err(refused));
             return self.settled(ctx);
         }
         let at: Timestamp = clock::now();
@@ -357,7 +357,7 @@ impl Handler<MembersChanged> for Room {
                 Err(Refused::Internal)
             }
         };
-        drop(asked.answer.send(answer));
+        let _ = asked.answer.send(answer);
         self.fill_gap(ctx);
         self.settled(ctx);
     }

@@ -112,6 +112,9 @@ impl Registry {
         let gate =
             Gate::new(self.settings.permits, Arc::clone(&self.bytes), self.store.writer().clone());
         let row = found.row.clone();
+        if row.by_guest && !row.listed {
+            self.note_entered(row.id, ctx);
+        }
         let start = Start {
             row: found.row,
             members: found.members,
@@ -134,6 +137,17 @@ impl Registry {
         let handle = RoomHandle { id: row.id, addr, gate, gauge };
         self.directory.insert(&row, handle.clone(), self.generation);
         Ok(handle)
+    }
+
+    /// A room that may be forgotten some day is not, while somebody is in it.
+    fn note_entered(&self, room: RoomId, ctx: &mut Context<Self>) {
+        let store = self.store.clone();
+        let noting = async move {
+            if let Err(error) = store.room_entered(room).await {
+                log::warn!("room {room}: that it was entered could not be stored: {error}");
+            }
+        };
+        ctx.spawn(noting.into_actor(self));
     }
 
     #[expect(clippy::disallowed_methods, reason = "one a room that died")]

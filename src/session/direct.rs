@@ -22,12 +22,12 @@ use tokio::net::tcp::OwnedReadHalf;
 
 use crate::config::SessionSettings;
 use crate::domain::{SessionId, clock, ids};
-use crate::protocol::{CloseCode, Decoder, Frame, Gate};
+use crate::protocol::{Decoder, Frame, Gate};
 use crate::rooms::outlet::{self, Outlet};
 use crate::rooms::room::Join;
 use crate::rooms::{Seat, Shards, Slot};
 
-use super::door::{self, Knock, Refusal};
+use super::door::{self, Knock};
 use super::entry::{Denied, Guest, Porter};
 use super::handshake;
 use super::relay::{Departure, Relay, Step};
@@ -59,7 +59,11 @@ pub async fn serve(
     let mut parts = framed.into_parts();
     let Some(peer) = request.peer_addr() else { return };
     let decision = match door::knock(&request, peer.ip(), &gate) {
-        Ok(knock) => porter.admit(&knock).await.map(|guest| (guest, knock.clone())).map_err(|denied| (denied, Some(knock))),
+        Ok(knock) => porter
+            .admit(&knock)
+            .await
+            .map(|guest| (guest, knock.clone()))
+            .map_err(|denied| (denied, Some(knock))),
         Err(refusal) => Err((Denied::Refuse(refusal), None)),
     };
     // What was answered on this connection before goes out first.
@@ -78,7 +82,9 @@ pub async fn serve(
         }
         Ok((guest, knock)) => {
             answer.extend(handshake::switching(&knock.key));
-            if let Err(error) = begin(porter, &settings, parts.io, parts.read_buf, guest, &knock, &answer).await {
+            if let Err(error) =
+                begin(porter, &settings, parts.io, parts.read_buf, guest, &knock, &answer).await
+            {
                 log::debug!("a socket from {} was lost in its handshake: {error}", knock.ip);
             }
         }
@@ -117,7 +123,8 @@ async fn begin(
     let departure = Departure::new(session);
     let (reading, writing) = io.into_split();
     let wire = Wire::new(writing, Rc::clone(&departure));
-    let place = Place { slot: outlet::open(shard.worker, Rc::clone(&wire) as Rc<dyn Outlet>), departure };
+    let place =
+        Place { slot: outlet::open(shard.worker, Rc::clone(&wire) as Rc<dyn Outlet>), departure };
     let seat = Arc::new(Seat {
         session,
         slot: place.slot,

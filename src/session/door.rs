@@ -114,7 +114,8 @@ impl Refusal {
 /// # Errors
 /// How to turn him away.
 pub fn knock(head: &impl Head, peer: IpAddr, gate: &Gate) -> Result<Knock, Refusal> {
-    let host = head.header("host").filter(|host| gate.host_allowed(host)).ok_or(Refusal::BAD_HOST)?;
+    let host =
+        head.header("host").filter(|host| gate.host_allowed(host)).ok_or(Refusal::BAD_HOST)?;
     let target = head.path().strip_prefix("/ws/chat/").ok_or(Refusal::NOT_FOUND)?;
     let target = target.strip_suffix('/').unwrap_or(target);
     if target.is_empty() || target.contains('/') {
@@ -135,10 +136,10 @@ pub fn knock(head: &impl Head, peer: IpAddr, gate: &Gate) -> Result<Knock, Refus
     if offered.split(',').any(|protocol| protocol.trim() == "hubbub.v1") {
         return Err(Refusal::UNKNOWN_PROTOCOL);
     }
-    let asker =
-        gate.asker(peer, head.header("x-forwarded-for"), head.header("x-forwarded-proto"));
-    let origin_allowed =
-        || head.header("origin").is_some_and(|origin| gate.origin_allowed(origin, host, asker.https));
+    let asker = gate.asker(peer, head.header("x-forwarded-for"), head.header("x-forwarded-proto"));
+    let origin_allowed = || {
+        head.header("origin").is_some_and(|origin| gate.origin_allowed(origin, host, asker.https))
+    };
     Ok(Knock {
         target: decode(target)?,
         credential: credential(head, origin_allowed),
@@ -164,7 +165,9 @@ fn decode(target: &str) -> Result<String, Refusal> {
 
 fn credential(head: &impl Head, origin_allowed: impl Fn() -> bool) -> Credential {
     if let Some(authorization) = head.header("authorization") {
-        let token = authorization.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let token = authorization
+            .split_once(' ')
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         // Another scheme is a credential that is present and wrong.
         return Credential::Token(token.map_or_else(String::new, |(_, token)| token.trim().into()));
     }
@@ -263,7 +266,11 @@ mod tests {
             ("/ws/chat/%20/", 400),
             (&long, 400),
         ] {
-            assert_eq!(ask(&request(path, &[])).map_err(|refusal| refusal.status), Err(status), "{path}");
+            assert_eq!(
+                ask(&request(path, &[])).map_err(|refusal| refusal.status),
+                Err(status),
+                "{path}"
+            );
         }
     }
 
@@ -280,7 +287,10 @@ mod tests {
             assert_eq!(refused.map_err(|refusal| refusal.status), Err(status), "{name}");
         }
         let post = Request { method: "POST", ..request("/ws/chat/x/", &[]) };
-        assert_eq!(ask(&post).map_err(|refusal| (refusal.status, refusal.header)), Err((405, Some(("Allow", "GET")))));
+        assert_eq!(
+            ask(&post).map_err(|refusal| (refusal.status, refusal.header)),
+            Err((405, Some(("Allow", "GET"))))
+        );
     }
 
     #[test]
@@ -296,7 +306,11 @@ mod tests {
             ("/ws/chat/x/?a=b&token=null", vec![], Credential::Token("null".into())),
             ("/ws/chat/x/", vec![("authorization", "Basic abc")], Credential::Token(String::new())),
             ("/ws/chat/x/", vec![cookie, own], Credential::Cookie("def".into(), true)),
-            ("/ws/chat/x/", vec![cookie, ("origin", "null")], Credential::Cookie("def".into(), false)),
+            (
+                "/ws/chat/x/",
+                vec![cookie, ("origin", "null")],
+                Credential::Cookie("def".into(), false),
+            ),
             ("/ws/chat/x/", vec![cookie], Credential::Cookie("def".into(), false)),
             ("/ws/chat/x/", vec![("cookie", "access_token=")], Credential::Nothing),
         ] {

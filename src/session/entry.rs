@@ -3,11 +3,14 @@
 //! store; a guest who enters a live room costs no query.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use uuid::Uuid;
 
 use crate::auth::{Auth, TokenError};
-use crate::domain::{Identity, RoomId, RoomKind, RoomName, RoomRow, SignedIn, UserId, clock, ids, names};
+use crate::domain::{
+    Identity, RoomId, RoomKind, RoomName, RoomRow, SignedIn, UserId, clock, ids, names,
+};
 use crate::protocol::{CloseCode, Dialect, Opening, close};
 use crate::rooms::Rooms;
 use crate::store::{Store, StoreError};
@@ -88,13 +91,20 @@ pub struct Porter {
     store: Store,
     rooms: Rooms,
     allow_guests: bool,
+    draining: Arc<AtomicBool>,
 }
 
 impl Porter {
-    /// With what it asks.
+    /// With what it asks. Once `draining` is set, nobody is let in.
     #[must_use]
-    pub const fn new(auth: Auth, store: Store, rooms: Rooms, allow_guests: bool) -> Self {
-        Self { auth, store, rooms, allow_guests }
+    pub const fn new(
+        auth: Auth,
+        store: Store,
+        rooms: Rooms,
+        allow_guests: bool,
+        draining: Arc<AtomicBool>,
+    ) -> Self {
+        Self { auth, store, rooms, allow_guests, draining }
     }
 
     /// The rooms behind the door.
@@ -108,6 +118,9 @@ impl Porter {
     /// # Errors
     /// How he is turned away.
     pub async fn admit(&self, knock: &Knock) -> Result<Guest, Denied> {
+        if self.draining.load(Ordering::Relaxed) {
+            return Err(Denied::Refuse(Refusal::BUSY));
+        }
         let proof = self.prove(&knock.credential).await?;
         if let Ok(id) = Uuid::try_parse(&knock.target) {
             return self.by_id(RoomId(id), &proof).await;
@@ -122,7 +135,8 @@ impl Porter {
                 opening: Opening::Frames,
             });
         }
-        let name = RoomName::parse(&knock.target).map_err(|_| Denied::Refuse(Refusal::BAD_TARGET))?;
+        let name =
+            RoomName::parse(&knock.target).map_err(|_| Denied::Refuse(Refusal::BAD_TARGET))?;
         self.by_name(&name, &proof).await
     }
 

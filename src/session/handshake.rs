@@ -4,8 +4,8 @@
 use std::fmt::Write;
 use std::str;
 
-use actix_http::Request;
 use actix_http::ws::hash_key;
+use actix_http::{HttpMessage, Request};
 use actix_web::HttpRequest;
 
 use super::door::{Head, Refusal};

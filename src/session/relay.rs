@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::config::SessionSettings;
 use crate::domain::SessionId;
-use crate::protocol::{CloseCode, Dialect, Frame, Incoming, close};
+use crate::protocol::{CloseCode, Frame, Incoming, close};
 use crate::rooms::admission::Admission;
 use crate::rooms::posting::Post;
 use crate::rooms::room::{Leave, Typing};
@@ -134,15 +134,19 @@ impl Relay {
 
     fn post(&mut self, words: Words) {
         let bytes = words.content.len() + words.raw.as_ref().map_or(0, String::len);
-        let admitted = self.room.addr.connected().then(|| self.room.gate.try_admit(bytes)).flatten();
+        let admitted =
+            self.room.addr.connected().then(|| self.room.gate.try_admit(bytes)).flatten();
         if let Some(admission) = admitted {
             self.send(words, admission);
         } else {
             let (rooms, room, limit) = (self.rooms.clone(), self.room.clone(), self.busy_wait);
             let waiting = Box::pin(async move {
                 let admitted = async {
-                    let room =
-                        if room.addr.connected() { room } else { rooms.find(room.id).await.ok()? };
+                    let room = if room.addr.connected() {
+                        room
+                    } else {
+                        rooms.find(room.id).await.ok()?
+                    };
                     let admission = room.gate.admit(bytes).await?;
                     Some((room, admission))
                 };

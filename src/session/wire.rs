@@ -13,8 +13,8 @@ use smallvec::SmallVec;
 use tokio::net::tcp::OwnedWriteHalf;
 
 use crate::protocol::{CloseCode, Frame};
-use crate::rooms::outlet::{Backlog, Outlet};
 use crate::rooms::Refused;
+use crate::rooms::outlet::{Backlog, Outlet};
 
 use super::relay::Departure;
 
@@ -114,7 +114,9 @@ impl Outbox {
         while !self.waiting.is_empty() {
             let slices: SmallVec<[IoSlice<'_>; SLICES]> =
                 self.waiting.iter().take(SLICES).map(|piece| IoSlice::new(piece)).collect();
-            match io.as_ref().try_write_vectored(&slices) {
+            let outcome = io.as_ref().try_write_vectored(&slices);
+            drop(slices);
+            match outcome {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(written) => self.taken(written),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),

@@ -65,7 +65,8 @@ mod tests {
     fn the_page_holds_nothing_that_its_policy_forbids() {
         let page = asset("index.html").map(|page| page.bytes.into_owned()).unwrap_or_default();
         let page = String::from_utf8(page).unwrap_or_default();
-        for forbidden in [" style=", "<style", " onclick=", " onload=", "src=\"http", "javascript:"] {
+        for forbidden in [" style=", "<style", " onclick=", " onload=", "src=\"http", "javascript:"]
+        {
             assert!(!page.contains(forbidden), "{forbidden}");
         }
         assert_eq!(page.matches("<script").count(), page.matches("<script src=\"/assets/").count());
@@ -74,7 +75,8 @@ mod tests {
         }
         let script = asset("page.js").map(|script| script.bytes.into_owned()).unwrap_or_default();
         let script = String::from_utf8(script).unwrap_or_default();
-        for forbidden in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("] {
+        for forbidden in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("]
+        {
             assert!(!script.contains(forbidden), "{forbidden}");
         }
     }
