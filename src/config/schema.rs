@@ -99,7 +99,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("rooms", "linger_s", None, Kind::Whole(0, 86_400)),
     setting("rooms", "window_events", None, Kind::Whole(1, 100_000)),
     setting("rooms", "windows_bytes", None, Kind::Whole(0, 64 * GIB)),
-    setting("rooms", "shard_pending_bytes", None, Kind::Whole(65_536, 64 * GIB)),
+    setting("rooms", "in_flight_bytes", None, Kind::Whole(65_536, 64 * GIB)),
     setting("rooms", "max_members", None, Kind::Whole(2, 100_000)),
     setting("session", "engine", None, Kind::Choice(&["direct", "actix-web-actors"])),
     setting("session", "max_frame_bytes", None, Kind::Whole(1024, 16 << 20)),
