@@ -1,0 +1,34 @@
+//! The contract from outside: HTTP and WebSocket to the real binary, nothing of its inside.
+//! `docs/TESTS.md` says which test stands for which row of the contract.
+
+#[macro_use]
+#[path = "../support/mod.rs"]
+mod support;
+
+mod accounts;
+mod admin;
+mod admission;
+mod bad_frames;
+mod bad_input;
+mod bounds;
+mod chats;
+mod closes;
+mod commands;
+mod contents;
+mod cookies_and_origin;
+mod dialects;
+mod durability;
+mod everywhere;
+mod hostile_frames;
+mod mistakes;
+mod multi;
+mod naming;
+mod openapi;
+mod ops;
+mod pair;
+mod presence;
+mod random;
+mod rest_to_socket;
+mod security;
+mod shh;
+mod tokens;

@@ -1,0 +1,205 @@
+//! The real binary as a process: started on a free port, killed when dropped, its log shown when
+//! the test that holds it fails. Made by `Setup::start`.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::socket::Door;
+use super::{Account, Api, RawSocket, Setup};
+
+/// What a start may take, migrations of a cold machine included.
+const START: Duration = Duration::from_mins(1);
+/// What an end may take: CONTRACT section 6 says 30 s.
+const END: Duration = Duration::from_secs(35);
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    addr: SocketAddr,
+    setup: Setup,
+}
+
+impl Server {
+    /// Starts the binary; panics with its log when it does not come to listen.
+    pub async fn start(setup: Setup) -> Self {
+        let log = log_of(&setup);
+        let words = setup.command_line();
+        let mut child = Command::new(&words[0])
+            .args(&words[1..])
+            .env_clear()
+            .envs(setup.environment())
+            .current_dir(setup.dir())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(append(&log))
+            .spawn()
+            .expect("the binary starts");
+        let stdout = child.stdout.take().expect("stdout is piped");
+        let (ready, listening) = oneshot::channel();
+        let mut ready = Some(ready);
+        let mut copy = append(&log);
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                let _ = writeln!(copy, "{line}");
+                if let (Some(addr), Some(ready)) = (address_in(&line), ready.take()) {
+                    let _ = ready.send(addr);
+                }
+            }
+        });
+        let Ok(Ok(addr)) = timeout(START, listening).await else {
+            let _ = child.kill();
+            let _ = child.wait();
+            panic!("the server did not come to listen:\n{}", read(&log));
+        };
+        Self { child, addr, setup }
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// `http://127.0.0.1:PORT`, its own origin.
+    pub fn origin(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    /// The id of the process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// A client without a credential.
+    pub fn api(&self) -> Api {
+        Api::new(&self.origin())
+    }
+
+    /// A new account of this name, signed in.
+    pub async fn account(&self, username: &str) -> Account {
+        Account::new(&self.api(), username).await
+    }
+
+    /// A socket to be opened at this path, which is given as it goes over the wire.
+    pub fn door(&self, path: &str) -> Door {
+        Door::new(self.addr, path)
+    }
+
+    /// A socket to be opened in this room.
+    pub fn room(&self, name: &str) -> Door {
+        self.door(&format!("/ws/chat/{name}/"))
+    }
+
+    /// A socket whose every byte the test writes itself, as a guest in this room.
+    pub async fn raw(&self, room: &str) -> RawSocket {
+        RawSocket::open(self.addr, &format!("/ws/chat/{room}/")).await
+    }
+
+    /// What it has logged until now.
+    pub fn log(&self) -> String {
+        read(&log_of(&self.setup))
+    }
+
+    /// Runs another subcommand of the binary with the same settings.
+    pub async fn run(&self, args: &[&str], stdin: &str) -> Output {
+        run(&self.setup, args, stdin).await
+    }
+
+    /// Asks it to end, and waits for that.
+    pub async fn stop(&mut self) -> ExitStatus {
+        self.signal("TERM");
+        self.ended().await
+    }
+
+    /// Sends a signal by name.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("sh")
+            .args(["-c", &format!("kill -{name} {}", self.pid())])
+            .status()
+            .expect("sh is there");
+        assert!(sent.success(), "the process is gone already");
+    }
+
+    /// Waits until the process has ended.
+    pub async fn ended(&mut self) -> ExitStatus {
+        let wait = async {
+            loop {
+                if let Some(status) = self.child.try_wait().expect("a child of ours") {
+                    return status;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(END, wait).await.expect("the server ends within its time")
+    }
+
+    /// Ends it as a power cut would, as far as the process is concerned.
+    pub fn kill9(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Starts it anew on the same database, killing it first if it still runs.
+    pub async fn restart(mut self) -> Self {
+        self.kill9();
+        Self::start(self.setup.clone()).await
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill9();
+        if std::thread::panicking() {
+            let log = self.log();
+            let from = log.char_indices().rev().nth(6_000).map_or(0, |(at, _)| at);
+            eprintln!("---- log of the server\n{}----", &log[from..]);
+        }
+    }
+}
+
+/// Runs a subcommand in the environment that a server of this set-up would get.
+pub async fn run(setup: &Setup, args: &[&str], stdin: &str) -> Output {
+    let (setup, stdin) = (setup.clone(), stdin.to_owned());
+    let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
+    let done = tokio::task::spawn_blocking(move || {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_hubbub"))
+            .args(&args)
+            .env_clear()
+            .envs(setup.environment())
+            .current_dir(setup.dir())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let mut input = child.stdin.take().expect("stdin is piped");
+        // A command that reads nothing may have closed its end already.
+        let _ = input.write_all(stdin.as_bytes());
+        drop(input);
+        child.wait_with_output().expect("its output")
+    });
+    timeout(START, done).await.expect("the command ends").expect("no panic")
+}
+
+fn address_in(line: &str) -> Option<SocketAddr> {
+    line.strip_prefix("hubbub listens on http://")?.strip_suffix('/')?.parse().ok()
+}
+
+fn log_of(setup: &Setup) -> PathBuf {
+    setup.dir().join("log")
+}
+
+fn append(path: &PathBuf) -> File {
+    OpenOptions::new().create(true).append(true).open(path).expect("a log file")
+}
+
+fn read(path: &PathBuf) -> String {
+    String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned()
+}
