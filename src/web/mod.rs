@@ -7,7 +7,7 @@ use std::fmt::Write;
 use rust_embed::RustEmbed;
 
 #[derive(RustEmbed)]
-#[folder = "$CARGO_MANIFEST_DIR/src/web/assets"]
+#[folder = "src/web/assets"]
 struct Assets;
 
 /// A file of the page.
