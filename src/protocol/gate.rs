@@ -70,6 +70,7 @@ impl Gate {
                 let host = host.to_lowercase();
                 // A browser leaves out the scheme's own port; a program may write it.
                 scheme == wanted
+                    && !authority.is_empty()
                     && authority.strip_suffix(port).unwrap_or(authority)
                         == host.strip_suffix(port).unwrap_or(&host)
             }
