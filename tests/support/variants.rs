@@ -2,7 +2,7 @@
 
 /// Runs each test on the direct engine and on actix-web-actors.
 macro_rules! on_both_engines {
-    ($($(#[$doc:meta])* async fn $name:ident($setup:ident: Setup) $body:block)*) => {$(
+    ($($(#[$doc:meta])* async fn $name:ident($setup:ident: Setup $(,)?) $body:block)*) => {$(
         $(#[$doc])*
         mod $name {
             #[allow(unused_imports)]
@@ -25,7 +25,7 @@ macro_rules! on_both_engines {
 
 /// Runs each test on both engines, and on both databases.
 macro_rules! on_both_databases {
-    ($($(#[$doc:meta])* async fn $name:ident($setup:ident: Setup) $body:block)*) => {$(
+    ($($(#[$doc:meta])* async fn $name:ident($setup:ident: Setup $(,)?) $body:block)*) => {$(
         $(#[$doc])*
         mod $name {
             #[allow(unused_imports)]
