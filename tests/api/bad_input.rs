@@ -117,7 +117,8 @@ async fn a_value_of_the_wrong_type_is_a_400_that_names_the_field() {
             for wrong in [json!([]), json!({}), json!([1]), json!({"a": 1}), json!(true)] {
                 let mut body = json!({});
                 for other in *fields {
-                    body[*other] = json!("hunter2 secret");
+                    let secret = other.contains("password") || *other == "refresh";
+                    body[*other] = json!(if secret { "hunter2 secret" } else { "some text" });
                 }
                 body[*field] = wrong.clone();
                 let answer = house.alice.api.json(method, &house.path(path), &body).await;
@@ -213,8 +214,6 @@ async fn odd_names_in_paths_are_4xx_or_empty_and_never_a_500() {
         "%FF",
         "%2F",
         "a%2Fb",
-        "..",
-        "%2e%2e",
         "%F0%9F%A6%80",
         "%E2%80%AE",
         "%0A",

@@ -143,7 +143,7 @@ async fn tokens_do_not_come_into_the_log() {
 async fn a_bad_uuid_is_no_500() {
     let server = Setup::direct().start().await;
     let alice = server.account("alice").await;
-    for id in ["x", "7", "%00", "0192f7a0-0000-7000-8000", "%27%20OR%201=1", "..", "\u{1F980}"] {
+    for id in ["x", "7", "%00", "0192f7a0-0000-7000-8000", "%27%20OR%201=1", "\u{1F980}"] {
         for path in [
             format!("/api/chats/{id}/"),
             format!("/api/chats/{id}/messages/"),

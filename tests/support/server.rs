@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
+use tokio::io::AsyncWriteExt;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -166,26 +167,23 @@ impl Drop for Server {
 
 /// Runs a subcommand in the environment that a server of this set-up would get.
 pub async fn run(setup: &Setup, args: &[&str], stdin: &str) -> Output {
-    let (setup, stdin) = (setup.clone(), stdin.to_owned());
-    let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
-    let done = tokio::task::spawn_blocking(move || {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_hubbub"))
-            .args(&args)
-            .env_clear()
-            .envs(setup.environment())
-            .current_dir(setup.dir())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary starts");
-        let mut input = child.stdin.take().expect("stdin is piped");
-        // A command that reads nothing may have closed its end already.
-        let _ = input.write_all(stdin.as_bytes());
-        drop(input);
-        child.wait_with_output().expect("its output")
-    });
-    timeout(START, done).await.expect("the command ends").expect("no panic")
+    let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_hubbub"))
+        .args(args)
+        .env_clear()
+        .envs(setup.environment())
+        .current_dir(setup.dir())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("the binary starts");
+    let mut input = child.stdin.take().expect("stdin is piped");
+    // A command that reads nothing may have closed its end already.
+    let _ = input.write_all(stdin.as_bytes()).await;
+    drop(input);
+    let done = timeout(START, child.wait_with_output()).await;
+    done.unwrap_or_else(|_| panic!("{args:?} does not end")).expect("its output")
 }
 
 fn address_in(line: &str) -> Option<SocketAddr> {
