@@ -70,9 +70,7 @@ mod tests {
             assert!(!page.contains(forbidden), "{forbidden}");
         }
         assert_eq!(page.matches("<script").count(), page.matches("<script src=\"/assets/").count());
-        for line in page.lines().filter(|line| line.contains("href=\"http")) {
-            panic!("the page asks another host: {line}");
-        }
+        assert!(!page.contains("href=\"http"), "the page asks another host");
         let script = asset("page.js").map(|script| script.bytes.into_owned()).unwrap_or_default();
         let script = String::from_utf8(script).unwrap_or_default();
         for forbidden in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("]

@@ -4,7 +4,7 @@
 const HISTORY = 200; // messages asked for
 const SHOWN = 500; // messages kept on the page
 const RETRY_MS = [500, 1000, 2000, 4000, 8000, 15000];
-const COUNT_MS = 10000; // between looks at the counts
+const COUNT_MS = 5000; // between looks at the counts
 // Closes after which coming back by oneself would be wrong.
 const FINAL = {
   4001: "You were signed out.",
