@@ -217,7 +217,7 @@ impl Auth {
 fn check(form: &Registration) -> Result<Checked, Vec<(&'static str, String)>> {
     let mut wrong: Vec<(&'static str, String)> = Vec::new();
     let email = form.email.as_deref().unwrap_or_default().trim().to_lowercase();
-    let given = form.username.as_deref().filter(|name| !(name.is_empty() && !email.is_empty()));
+    let given = form.username.as_deref().filter(|name| !name.is_empty() || email.is_empty());
     let mut username = None;
     match given.map(UserName::parse) {
         Some(Ok(name)) => username = Some(name),

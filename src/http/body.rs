@@ -309,7 +309,7 @@ mod tests {
             (JSON, "{\"a\":\"[[[[[[[[[[[[[[[[[[\\\"[[[[\"}", None),
         ] {
             let read = parse(kind, body.as_bytes());
-            assert_eq!(read.err().map(|e| e.code()), code, "{kind} {:.20}", body);
+            assert_eq!(read.err().map(|e| e.code()), code, "{kind} {body:.20}");
         }
         assert!(parse(JSON, b"{\"a\":\"\xff\"}").is_err());
     }

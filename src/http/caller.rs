@@ -110,11 +110,11 @@ impl FromRequest for From {
 }
 
 fn auth(request: &HttpRequest) -> Result<&Auth, ApiError> {
-    request.app_data::<web::Data<Auth>>().map(|auth| auth.get_ref()).ok_or(ApiError::Internal)
+    request.app_data::<web::Data<Auth>>().map(web::Data::get_ref).ok_or(ApiError::Internal)
 }
 
 fn gate(request: &HttpRequest) -> Result<&Gate, ApiError> {
-    request.app_data::<web::Data<Gate>>().map(|gate| gate.get_ref()).ok_or(ApiError::Internal)
+    request.app_data::<web::Data<Gate>>().map(web::Data::get_ref).ok_or(ApiError::Internal)
 }
 
 /// Who is behind a request, as the gate sees it.
@@ -155,11 +155,17 @@ pub fn origin(gate: &Gate, request: &HttpRequest) -> OriginSays {
     if allowed { OriginSays::Allowed } else { OriginSays::Foreign }
 }
 
+/// Whether a page of an origin that is not allowed sent this.
+#[must_use]
+pub fn is_foreign(request: &HttpRequest) -> bool {
+    gate(request).is_ok_and(|gate| origin(gate, request) == OriginSays::Foreign)
+}
+
 /// The value of a cookie, where cookies may count at all: not when the request comes from a
 /// foreign origin. Who changes something by a cookie alone asks [`origin`] for more.
 #[must_use]
 pub fn cookie(request: &HttpRequest, name: &str) -> Option<String> {
-    if origin(gate(request).ok()?, request) == OriginSays::Foreign && !request.method().is_safe() {
+    if is_foreign(request) && !request.method().is_safe() {
         return None;
     }
     request.cookie(name).map(|cookie| cookie.value().to_owned()).filter(|value| !value.is_empty())

@@ -15,10 +15,11 @@ use super::{
     accounts, admin, chats, history, named_rooms, online, ops, refusals, shh, tokens, users,
 };
 
-/// What Swagger UI may load: as every page, plus styles that its scripts write into elements.
+/// What Swagger UI may load: as every page, plus the one style that its script writes into the
+/// page, by its hash (the browser's console names the new one after an update).
 const SWAGGER_CSP: &str = "default-src 'none'; script-src 'self'; \
-    style-src 'self' 'unsafe-inline'; connect-src 'self'; img-src 'self' data:; \
-    frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
+    style-src 'self' 'sha256-RL3ie0nH+Lzz2YNqQN83mnU0J1ot4QL7b99vMdIX99w='; connect-src 'self'; \
+    img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
 
 #[derive(OpenApi)]
 #[openapi(
@@ -86,18 +87,19 @@ static TEXTS: LazyLock<Result<(String, String), String>> = LazyLock::new(|| {
 #[utoipa::path(get, path = "/api/schema/", tag = "operators",
     params(("format" = Option<String>, Query, description = "`json` (when missing) or `yaml`.")),
     responses((status = 200, description = "OpenAPI 3.1.", body = Object), refusals::BadInput))]
+#[expect(clippy::missing_errors_doc, reason = "the text is the OpenAPI document's")]
 pub async fn schema(query: Query, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let (json, yaml) = TEXTS.as_ref().map_err(|error| {
         log::error!("the OpenAPI document could not be written: {error}");
         ApiError::Internal
     })?;
     let accepts = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
-    let (text, kind) = match query.get("format") {
-        Some("yaml") => (yaml, "application/vnd.oai.openapi"),
-        Some("json") => (json, "application/json"),
-        None if accepts.is_some_and(|accept| accept.contains("yaml")) => (yaml, "application/yaml"),
-        None => (json, "application/json"),
-        Some(_) => return Err(ApiError::field("format", "Choose one of json, yaml.")),
+    let wants_yaml = accepts.is_some_and(|accept| accept.contains("yaml"));
+    let (text, kind) = match query.get("format").unwrap_or(if wants_yaml { "yaml" } else { "json" })
+    {
+        "json" => (json, "application/json"),
+        "yaml" => (yaml, "application/yaml"),
+        _ => return Err(ApiError::field("format", "Choose one of json, yaml.")),
     };
     Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, kind)).body(text.as_str()))
 }
@@ -139,4 +141,75 @@ fn swagger(name: &str) -> Result<HttpResponse, ApiError> {
         return Ok(response.body(page));
     }
     Ok(response.body(file.bytes.into_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// The route table as it is written: paths with their methods.
+    fn routes() -> BTreeSet<(String, String)> {
+        let table = include_str!("routes.rs");
+        let table = table.split("/// A path with its methods").next().unwrap_or_default();
+        let mut routes = BTreeSet::new();
+        for entry in table.split("at(\"").skip(1) {
+            let (path, rest) = entry.split_once('"').unwrap_or_default();
+            let chain = rest.split(".into(").next().unwrap_or_default();
+            for method in ["get", "post", "patch", "delete"] {
+                if chain.contains(&format!(".{method}(")) {
+                    routes.insert((path.to_owned(), method.to_owned()));
+                }
+            }
+        }
+        routes
+    }
+
+    #[test]
+    fn every_route_is_documented_with_what_it_may_answer() {
+        let document = serde_json::to_value(openapi()).unwrap_or_default();
+        let mut documented = BTreeSet::new();
+        for (path, item) in document["paths"].as_object().into_iter().flatten() {
+            for (method, operation) in item.as_object().into_iter().flatten() {
+                documented.insert((path.clone(), method.clone()));
+                let answers = operation["responses"].as_object();
+                let has = |start: &str| {
+                    answers.is_some_and(|all| all.keys().any(|status| status.starts_with(start)))
+                };
+                assert!(has("2"), "{method} {path} never succeeds");
+                let secured = operation["security"].as_array().is_some_and(|s| !s.is_empty());
+                assert!(!secured || has("4"), "{method} {path} never refuses");
+                let body = operation.get("requestBody").is_some();
+                assert!(!body || has("400"), "{method} {path} takes any body");
+            }
+        }
+        let pages = ["/", "/assets/{file}", "/api/docs/", "/api/docs/{file}"];
+        let mut routes = routes();
+        routes.retain(|(path, _)| !pages.contains(&path.as_str()));
+        assert!(routes.len() > 30, "the table is read wrongly: {routes:?}");
+        assert_eq!(documented, routes);
+    }
+
+    #[test]
+    fn every_reference_in_the_document_leads_somewhere() {
+        let text = openapi().to_json().unwrap_or_default();
+        let document: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+        for reference in text.split("\"$ref\":\"#").skip(1) {
+            let pointer = reference.split('"').next().unwrap_or_default();
+            assert!(document.pointer(pointer).is_some(), "{pointer}");
+        }
+    }
+
+    #[test]
+    fn swagger_ui_is_whole_and_asks_no_other_host() {
+        let page = utoipa_swagger_ui::serve("index.html", Arc::new(Config::from("/"))).ok();
+        let page = page.flatten().map(|file| file.bytes.into_owned()).unwrap_or_default();
+        let page = String::from_utf8(page).unwrap_or_default();
+        let addresses = page.split("src=\"").chain(page.split("href=\"")).skip(1);
+        for address in addresses.filter_map(|rest| rest.split('"').next()) {
+            assert!(!address.starts_with("http") && !address.starts_with("//"), "{address}");
+        }
+        assert!(swagger("swagger-ui-bundle.js").is_ok() && swagger("nope.js").is_err());
+    }
 }

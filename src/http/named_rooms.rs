@@ -24,7 +24,7 @@ pub struct Guests {
     pub allowed: bool,
 }
 
-/// Public rooms: those that were POSTed, and those with somebody in them.
+/// Public rooms: those that somebody made by name, and those with somebody in them.
 #[utoipa::path(get, path = "/list_rooms/", tag = "random",
     security((), ("bearer" = []), ("cookie" = [])),
     params(("limit" = Option<u32>, Query, description = "Rows at most; 200 when missing, never over 500."),

@@ -74,6 +74,7 @@ pub async fn readyz(
 #[utoipa::path(get, path = "/metrics", tag = "operators",
     responses((status = 200, description = "Prometheus text.", body = String,
         content_type = "text/plain"), Missing))]
+#[expect(clippy::missing_errors_doc, reason = "the text is the OpenAPI document's")]
 pub async fn metrics(
     request: HttpRequest,
     stats: web::Data<Stats>,

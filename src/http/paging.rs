@@ -99,8 +99,10 @@ impl Query {
     fn link(&self, name: &str, value: &str) -> String {
         let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
         let kept = self.pairs.iter().filter(|(n, _)| n != "before" && n != "after");
-        let kept = kept.map(|(n, v)| format!("{}={}&", encode(n), encode(v))).collect::<String>();
-        format!("<{}?{kept}{name}={}>; rel=\"next\"", self.path, encode(value))
+        let mut pairs: Vec<String> =
+            kept.map(|(n, v)| format!("{}={}", encode(n), encode(v))).collect();
+        pairs.push(format!("{name}={}", encode(value)));
+        format!("<{}?{}>; rel=\"next\"", self.path, pairs.join("&"))
     }
 }
 

@@ -73,6 +73,7 @@ pub struct CreateBody {
 
 /// The new room.
 #[derive(Serialize, ToSchema)]
+#[expect(clippy::struct_field_names, reason = "the names that clients know")]
 pub struct Created {
     /// Its id: what others join by.
     room_id: Uuid,

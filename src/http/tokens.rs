@@ -11,7 +11,9 @@ use utoipa::ToSchema;
 
 use super::accounts::Said;
 use super::body::{Body, Fields, Problems, REQUIRED};
-use super::caller::{ACCESS_COOKIE, Credential, From, REFRESH_COOKIE, cookie, credential};
+use super::caller::{
+    ACCESS_COOKIE, Credential, From, REFRESH_COOKIE, cookie, credential, is_foreign,
+};
 use super::error::ApiError;
 use super::refusals::{BadInput, BadRefresh, Busy, NoAccount, Throttled, Unauthorized};
 use super::views::UserRef;
@@ -54,21 +56,22 @@ pub struct LoggedIn {
     user: UserRef,
 }
 
-/// Logs in and sets the cookies `access_token` and `refresh_token`.
+/// Logs in and sets the cookies `access_token` and `refresh_token` (not for a foreign origin).
 #[utoipa::path(post, path = "/login/", tag = "tokens", request_body = LoginBody,
     responses((status = 200, description = "Logged in.", body = LoggedIn), BadInput, Throttled, Busy))]
 pub async fn login(
     auth: web::Data<Auth>,
     From(asker): From,
+    request: HttpRequest,
     body: Body,
 ) -> Result<HttpResponse, ApiError> {
     let fields = body.fields().await?;
     let mut problems = Problems::default();
-    let username = problems.take("username", fields.text("username"));
-    let email = problems.take("email", fields.text("email"));
     let given = |text: &String| !text.trim().is_empty();
-    let name = username.filter(given).or(email.filter(given));
-    let name = problems.take("username", name.ok_or(REQUIRED));
+    let email = problems.take("email", fields.text("email")).filter(given);
+    let name = fields.text("username");
+    let name = name.and_then(|name| name.filter(given).or(email).ok_or(REQUIRED));
+    let name = problems.take("username", name);
     let password = problems.take("password", fields.required("password"));
     problems.done()?;
     let user = match auth.check_password(&name, &password, asker.ip).await {
@@ -79,18 +82,22 @@ pub async fn login(
     };
     let id = UserId(user.card.id);
     let pair = auth.start_login(id).await?;
-    let in_cookie = auth.cookie_refresh(id, pair.login).await?;
-    let (access_s, refresh_s) = auth.lives_s();
-    Ok(HttpResponse::Ok()
-        .cookie(set(ACCESS_COOKIE, pair.access.clone(), access_s, asker.https))
-        .cookie(set(REFRESH_COOKIE, in_cookie, refresh_s, asker.https))
-        .json(LoggedIn {
-            message: "Login successful",
-            token: pair.access.clone(),
-            access: pair.access,
-            refresh: pair.refresh,
-            user: UserRef::from(user.card.as_ref()),
-        }))
+    let mut response = HttpResponse::Ok();
+    // A form on another site must not sign somebody's browser in as somebody else.
+    if !is_foreign(&request) {
+        let in_cookie = auth.cookie_refresh(id, pair.login).await?;
+        let (access_s, refresh_s) = auth.lives_s();
+        response
+            .cookie(set(ACCESS_COOKIE, pair.access.clone(), access_s, asker.https))
+            .cookie(set(REFRESH_COOKIE, in_cookie, refresh_s, asker.https));
+    }
+    Ok(response.json(LoggedIn {
+        message: "Login successful",
+        token: pair.access.clone(),
+        access: pair.access,
+        refresh: pair.refresh,
+        user: UserRef::from(user.card.as_ref()),
+    }))
 }
 
 /// An access token and what renews it.
@@ -228,10 +235,16 @@ pub async fn logout(
     for (user, login) in ended {
         tell_rooms(&rooms, user, vec![login]).await;
     }
-    Ok(HttpResponse::Ok()
-        .cookie(set(ACCESS_COOKIE, String::new(), 0, asker.https))
-        .cookie(set(REFRESH_COOKIE, String::new(), 0, asker.https))
-        .json(Said { message: "Logged out" }))
+    let mut response = HttpResponse::Ok();
+    if !is_foreign(&request) {
+        response.cookie(set(ACCESS_COOKIE, String::new(), 0, asker.https)).cookie(set(
+            REFRESH_COOKIE,
+            String::new(),
+            0,
+            asker.https,
+        ));
+    }
+    Ok(response.json(Said { message: "Logged out" }))
 }
 
 fn set(name: &'static str, value: String, max_age_s: u64, secure: bool) -> Cookie<'static> {
