@@ -6,11 +6,11 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use migration::{MigrationStatus, Migrator, MigratorTrait};
-use sea_orm::sqlx::ConnectOptions;
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sea_orm::sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
+use sea_orm::sqlx::{ConnectOptions, Connection};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
     SqliteTransactionMode, SqlxPostgresConnector, SqlxSqliteConnector, Statement,
@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const LANE_CONNECTIONS: u32 = 3;
 
 impl Store {
-    /// Connects; makes the `SQLite` file when missing. Runs no migration. Needs a running actix
+    /// Connects; makes the SQLite file when missing. Runs no migration. Needs a running actix
     /// `System`, on which the Writer's threads start.
     ///
     /// # Errors
@@ -141,7 +141,7 @@ impl Store {
         }
     }
 
-    /// A transaction that writes: on `SQLite` it takes the write lock at once, since one that read
+    /// A transaction that writes: on SQLite it takes the write lock at once, since one that read
     /// first can't take it later without failing.
     pub(super) async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
         begin(&self.inner.write).await
@@ -196,7 +196,15 @@ async fn open_sqlite(
             .max_lifetime(None)
             .test_before_acquire(false)
     };
-    let writer = held().max_connections(1).min_connections(1);
+    // A full disk or a failed write makes SQLite roll back by itself, which the driver does not
+    // learn: such a connection would never begin another transaction, so it is replaced. The ping
+    // goes first, for it waits until a roll-back that the driver did ask for is done.
+    let writer = held().max_connections(1).min_connections(1).after_release(|connection, _| {
+        Box::pin(async move {
+            connection.ping().await?;
+            Ok(!connection.is_in_transaction())
+        })
+    });
     let writer: SqlitePool = writer
         .connect_with(options.clone().create_if_missing(true))
         .await
@@ -244,4 +252,21 @@ async fn open_postgres(
 
 fn unusable(why: &str) -> StoreError {
     StoreError::Unusable(why.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[actix::test]
+    async fn a_transaction_that_sqlite_ended_by_itself_spoils_none_after_it() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let url = format!("sqlite://{}", directory.path().join("hubbub.db").display());
+        let (_, write) = open_sqlite(&url, 1).await.expect("it opens");
+        let spoilt = begin(&write).await.expect("begun");
+        spoilt.execute_unprepared("ROLLBACK").await.expect("past the driver");
+        drop(spoilt);
+        let next = write.get_sqlite_connection_pool().begin_with("BEGIN IMMEDIATE").await;
+        next.expect("begun").commit().await.expect("committed");
+    }
 }

@@ -74,7 +74,9 @@ pub(super) fn fault(error: &sqlx::Error) -> Fault {
         | sqlx::Error::Protocol(_)
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed => Fault::Away,
+        | sqlx::Error::WorkerCrashed
+        | sqlx::Error::BeginFailed
+        | sqlx::Error::InvalidSavePointStatement => Fault::Away,
         sqlx::Error::Database(error) => {
             let code = error.code().unwrap_or_default();
             let sqlite = error.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some();

@@ -30,7 +30,7 @@ pub struct Store {
     inner: Arc<Inner>,
 }
 
-/// On `PostgreSQL` both are one pool; on `SQLite` `write` is the one connection that writes, the
+/// On PostgreSQL both are one pool; on SQLite `write` is the one connection that writes, the
 /// Writer's too.
 #[derive(Debug)]
 struct Inner {

@@ -11,7 +11,7 @@ mod plan;
 mod postgres;
 mod sqlite;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use actix::prelude::*;
 use sea_orm::DatabaseConnection;
@@ -146,6 +146,9 @@ struct Inner {
     places: Arc<Semaphore>,
     max_waiting: usize,
     counters: Arc<Counters>,
+    /// Whether the lanes take anything. Held for reading while something is handed over, so that
+    /// all of it is before the end or refused.
+    open: RwLock<bool>,
 }
 
 impl Writer {
@@ -166,7 +169,8 @@ impl Writer {
             })
             .collect();
         let places = Arc::new(Semaphore::new(max_waiting));
-        Self { inner: Arc::new(Inner { lanes, places, max_waiting, counters }) }
+        let open = RwLock::new(true);
+        Self { inner: Arc::new(Inner { lanes, places, max_waiting, counters, open }) }
     }
 
     /// A place in the queue now, or none: `busy`.
@@ -188,9 +192,9 @@ impl Writer {
     /// Hands over; order is kept for each room. Never blocks.
     #[expect(clippy::disallowed_methods, reason = "bounded by the permit in the message")]
     pub fn append(&self, append: Append) {
-        let lane = self.lane(append.event.room);
-        if lane.connected() {
-            lane.do_send(append);
+        let open = self.inner.open.read().unwrap_or_else(PoisonError::into_inner);
+        if *open {
+            self.lane(append.event.room).do_send(append);
         } else {
             let failed = Outcome::Failed("the server is stopping".into());
             append.reply.do_send(Committed {
@@ -203,9 +207,9 @@ impl Writer {
     /// In order with the room's appends.
     #[expect(clippy::disallowed_methods, reason = "bounded by the permit in the message")]
     pub fn change_members(&self, change: ChangeMembers) {
-        let lane = self.lane(change.room);
-        if lane.connected() {
-            lane.do_send(change);
+        let open = self.inner.open.read().unwrap_or_else(PoisonError::into_inner);
+        if *open {
+            self.lane(change.room).do_send(change);
         } else {
             let result = Err(super::StoreError::Busy);
             change.reply.do_send(MembersChanged { room: change.room, id: change.id, result });
@@ -221,6 +225,7 @@ impl Writer {
 
     /// Stores and answers what was accepted, then ends its threads.
     pub(super) async fn close(&self) {
+        *self.inner.open.write().unwrap_or_else(PoisonError::into_inner) = false;
         for (lane, arbiter) in &self.inner.lanes {
             // An error means that it has ended already.
             if lane.send(Drain).await.is_ok() {

@@ -2,6 +2,7 @@
 //! Writer. Used by every test of the store.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::prelude::*;
 use hubbub::config::StoreSettings;
@@ -141,7 +142,7 @@ impl Home {
     }
 }
 
-/// Ends other connections to a `PostgreSQL` database.
+/// Ends other connections to a PostgreSQL database.
 pub struct Cutter(sqlx::PgPool);
 
 impl Cutter {
@@ -255,8 +256,8 @@ impl Ear {
         let (to_commits, commits) = mpsc::unbounded_channel();
         let (to_changes, changes) = mpsc::unbounded_channel();
         let listener = Listener { commits: to_commits, changes: to_changes }.start();
-        let (committed, changed) = (listener.clone().recipient(), listener.recipient());
-        Self { committed, changed, commits, changes }
+        let committed = listener.clone().recipient();
+        Self { committed, changed: listener.recipient(), commits, changes }
     }
 
     /// Hands over without waiting for the answer.
@@ -269,7 +270,9 @@ impl Ear {
     pub async fn outcomes(&mut self, count: usize) -> Vec<(EventId, Outcome)> {
         let mut outcomes = Vec::new();
         while outcomes.len() < count {
-            outcomes.extend(self.commits.recv().await.expect("an answer").outcomes);
+            let committed = tokio::time::timeout(Duration::from_secs(60), self.commits.recv());
+            let committed = committed.await.expect("an answer within a minute");
+            outcomes.extend(committed.expect("an answer").outcomes);
         }
         assert_eq!(outcomes.len(), count, "answered more than once");
         outcomes

@@ -96,10 +96,10 @@ async fn check(home: &Home, users: &[UserRow], acts: Vec<Act>) -> Result<(), Tes
                 } else if !adds {
                     model.members.retain(|member| *member != user);
                 }
-                let changed = adds != there;
-                model.seq += i64::from(changed);
-                model.rev += i64::from(changed);
-                changes.push((*id, changed.then_some(model.seq), model.rev));
+                let does = adds != there;
+                model.seq += i64::from(does);
+                model.rev += i64::from(does);
+                changes.push((*id, does.then_some(model.seq), model.rev));
                 let change = if adds { MemberChange::Add(who) } else { MemberChange::Remove(who) };
                 ear.send_change(&home.store, *id, change, owner, clock::now()).await;
             }
@@ -111,9 +111,9 @@ async fn check(home: &Home, users: &[UserRow], acts: Vec<Act>) -> Result<(), Tes
     let mut answers: HashMap<RoomId, Vec<_>> = HashMap::new();
     for _ in &changes {
         let answer = ear.changes.recv().await.expect("an answer");
-        let changed = answer.result.expect("changed");
-        let seq = changed.event.map(|event| event.seq);
-        answers.entry(answer.room).or_default().push((answer.room, seq, changed.member_rev));
+        let after = answer.result.expect("changed");
+        let seq = after.event.map(|event| event.seq);
+        answers.entry(answer.room).or_default().push((answer.room, seq, after.member_rev));
     }
     for (id, model) in rooms {
         let wanted: Vec<_> = changes.iter().filter(|change| change.0 == id).copied().collect();

@@ -20,7 +20,7 @@ pub(super) enum Ledger {
 }
 
 impl Ledger {
-    /// Begins; on `SQLite` with the write lock taken.
+    /// Begins; on SQLite with the write lock taken.
     pub(super) async fn begin(db: &DatabaseConnection) -> Result<Self, DbErr> {
         Ok(if db.get_database_backend() == DbBackend::Sqlite {
             let pool = db.get_sqlite_connection_pool();

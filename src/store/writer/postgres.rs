@@ -62,9 +62,6 @@ pub(super) async fn append(
         .bind(heads.iter().map(|head| head.user_wrote).collect::<Vec<_>>())
         .execute(&mut **tx)
         .await?;
-    fn column<'a, T>(rows: &[(i64, &'a NewEvent)], of: impl Fn(&'a NewEvent) -> T) -> Vec<T> {
-        rows.iter().map(|(_, event)| of(event)).collect()
-    }
     sqlx::query(INSERT)
         .bind(column(rows, |event| event.id.0))
         .bind(column(rows, |event| event.room.0))
@@ -81,4 +78,9 @@ pub(super) async fn append(
         .execute(&mut **tx)
         .await?;
     Ok(())
+}
+
+/// One column of all rows.
+fn column<'a, T>(rows: &[(i64, &'a NewEvent)], of: impl Fn(&'a NewEvent) -> T) -> Vec<T> {
+    rows.iter().map(|(_, event)| of(event)).collect()
 }

@@ -1,4 +1,4 @@
-//! The Writer's statements for `SQLite`. Called by the ledger alone. Rows go in groups of a few
+//! The Writer's statements for SQLite. Called by the ledger alone. Rows go in groups of a few
 //! fixed sizes, so that a handful of texts serves every batch and stays prepared.
 
 use std::sync::{Arc, LazyLock};
@@ -149,6 +149,37 @@ mod tests {
             let cut: Vec<&[usize]> = groups(&items).collect();
             assert!(cut.iter().all(|group| SIZES.contains(&group.len())), "{count}");
             assert_eq!(cut.concat(), items);
+        }
+    }
+
+    /// What nobody would see in a small test: a table read as a whole for each batch.
+    #[actix::test]
+    async fn statements_look_up_rows_by_index() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let settings = crate::config::StoreSettings {
+            database_url: format!("sqlite://{}", directory.path().join("hubbub.db").display()),
+            readers: 1,
+            max_batch: 1,
+            max_waiting: 1,
+            keep_days: 0,
+        };
+        let store = crate::store::Store::open(&settings).await.expect("it opens");
+        store.migrate().await.expect("it migrates");
+        let pool = sqlx::SqlitePool::connect(&settings.database_url).await.expect("it opens");
+        for (texts, index) in [
+            (&HEADS, "SEARCH room USING INDEX sqlite_autoindex_room_1 (id=?)"),
+            (&FIRSTS, "SEARCH e USING INDEX event_client (room=? AND author=? AND client_id=?)"),
+            (&NEW_HEADS, "SEARCH room USING INDEX sqlite_autoindex_room_1 (id=?)"),
+        ] {
+            for text in texts.iter() {
+                let sql = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {text}"));
+                let rows: Vec<(i64, i64, i64, String)> =
+                    sqlx::query_as(sql).fetch_all(&pool).await.expect("a plan");
+                let plan: Vec<_> = rows.into_iter().map(|row| row.3).collect();
+                assert!(plan.iter().any(|step| step == index), "{plan:#?}");
+                let whole = ["SCAN e", "SCAN room"];
+                assert!(!plan.iter().any(|step| whole.contains(&step.as_str())), "{plan:#?}");
+            }
         }
     }
 }
