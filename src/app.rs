@@ -21,7 +21,7 @@ use crate::domain::{clock, ids};
 use crate::http::{self, Parts};
 use crate::protocol::{Gate, close};
 use crate::rooms::Rooms;
-use crate::session::{Porter, direct, web_actors};
+use crate::session::{Porter, direct, handshake, web_actors};
 use crate::stats::{Node, Stats};
 use crate::store::{Store, StoreError};
 use crate::telemetry::metrics::Metrics;
@@ -30,10 +30,12 @@ use crate::telemetry::metrics::Metrics;
 const BACKLOG: i32 = 4_096;
 /// Open REST connections may end their request in this time while the server stops.
 const REST_STOPS_IN_S: u64 = 5;
+/// Where sockets are; `session/door.rs` knows them one by one.
+const SOCKETS: &str = "/ws/{path:.*}";
 /// How often a drain looks whether everything was stored.
 const DRAIN_LOOK: Duration = Duration::from_millis(20);
 /// How often what may be forgotten is.
-const UPKEEP_EVERY: Duration = Duration::from_secs(3_600);
+const UPKEEP_EVERY: Duration = Duration::from_hours(1);
 /// A guests' room is forgotten this long after the last one left.
 const FORGET_AFTER_S: i64 = 24 * 3_600;
 
@@ -129,6 +131,7 @@ async fn drain(store: &Store, rooms: &Rooms, server: &ServerHandle) {
     while !rooms.live().is_empty() || store.writer().figures().waiting > 0 {
         actix_web::rt::time::sleep(DRAIN_LOOK).await;
     }
+    rooms.stop();
     server.stop(true).await;
     store.close().await;
 }
@@ -163,7 +166,9 @@ fn serve(parts: &Parts, porter: Porter, listener: TcpListener) -> anyhow::Result
                 let (porter, gate) =
                     (porter.clone(), Arc::new(Gate::from_settings(&parts.settings.server)));
                 let session = Arc::new(parts.settings.session.clone());
-                let app = http::app(&parts, |_| {});
+                let app = http::app(&parts, |config| {
+                    config.service(web::resource(SOCKETS).to(handshake::no_upgrade));
+                });
                 HttpService::build()
                     .client_request_timeout(head_timeout)
                     .tcp_nodelay(true)
@@ -194,7 +199,7 @@ fn serve(parts: &Parts, porter: Porter, listener: TcpListener) -> anyhow::Result
                     config
                         .app_data(data.0)
                         .app_data(data.1)
-                        .service(web::resource("/ws/{path:.*}").to(web_actors::serve));
+                        .service(web::resource(SOCKETS).to(web_actors::serve));
                 });
                 HttpService::build()
                     .client_request_timeout(head_timeout)
@@ -245,7 +250,7 @@ async fn upkeep(store: Store, keep_days: u32) {
             Ok(0) => {}
             Ok(rooms) => log::info!("{rooms} rooms of guests were forgotten"),
             Err(error) => {
-                log::warn!("guests' rooms could not be forgotten, again in an hour: {error}")
+                log::warn!("guests' rooms could not be forgotten, again in an hour: {error}");
             }
         }
         if keep_days > 0 {
@@ -254,7 +259,7 @@ async fn upkeep(store: Store, keep_days: u32) {
                 Ok(0) => {}
                 Ok(events) => log::info!("{events} events were past store.keep_days and are gone"),
                 Err(error) => {
-                    log::warn!("old events could not be deleted, again in an hour: {error}")
+                    log::warn!("old events could not be deleted, again in an hour: {error}");
                 }
             }
         }

@@ -63,7 +63,7 @@ pub struct RoomRow {
     pub kind: RoomKind,
     /// Its name; none for private chats and `control`.
     pub name: Option<String>,
-    /// Stays in `/list_rooms/` when nobody is in it: somebody POSTed it.
+    /// Stays in `/list_rooms/` when nobody is in it: somebody `POSTed` it.
     pub listed: bool,
     /// Made by a guest's connection or by an anonymous POST.
     pub by_guest: bool,

@@ -75,7 +75,7 @@ impl Decoder {
         Self { max_bytes, unread: BytesMut::new(), unfinished: None }
     }
 
-    /// Takes bytes as they came. The caller calls [`Decoder::next`] until it gives none before
+    /// Takes bytes as they came. The caller calls [`Decoder::next_message`] until it gives none before
     /// it takes more; what is held is at most one frame and one read.
     pub fn take(&mut self, bytes: &[u8]) {
         self.unread.extend_from_slice(bytes);
@@ -85,7 +85,7 @@ impl Decoder {
     ///
     /// # Errors
     /// What the client did wrong; nothing can be read after that.
-    pub fn next(&mut self) -> Result<Option<Incoming>, Violation> {
+    pub fn next_message(&mut self) -> Result<Option<Incoming>, Violation> {
         loop {
             let Some(head) = self.head()? else { return Ok(self.rest()) };
             if self.unread.len() < head.size + head.len {
@@ -209,11 +209,11 @@ mod tests {
         match payload.len() {
             len @ 0..=125 => out.push(0x80 | u8::try_from(len).unwrap_or(0)),
             len @ 126..=65_535 => {
-                out.push(0x80 | 126);
+                out.push(0x80 | 0x7E);
                 out.extend(u16::try_from(len).unwrap_or(0).to_be_bytes());
             }
             len => {
-                out.push(0x80 | 127);
+                out.push(0x80 | 0x7F);
                 out.extend((len as u64).to_be_bytes());
             }
         }
@@ -227,7 +227,7 @@ mod tests {
         let mut decoder = Decoder::new(1_000);
         decoder.take(bytes);
         let mut seen = Vec::new();
-        while let Some(message) = decoder.next()? {
+        while let Some(message) = decoder.next_message()? {
             seen.push(message);
         }
         Ok(seen)
@@ -246,8 +246,8 @@ mod tests {
     #[test]
     fn what_may_not_be_is_refused_by_its_head_alone() {
         let unmasked = vec![0x81, 0x02, b'h', b'i'];
-        let long_ping = vec![0x89, 0x80 | 126];
-        let huge = vec![0x81, 0x80 | 127, 0, 0, 0, 1, 0, 0, 0, 0];
+        let long_ping = vec![0x89, 0x80 | 0x7E];
+        let huge = vec![0x81, 0x80 | 0x7F, 0, 0, 0, 1, 0, 0, 0, 0];
         for (bytes, why) in [
             (unmasked, Violation::Broken),
             (long_ping, Violation::Broken),
@@ -259,9 +259,9 @@ mod tests {
             ([frame(0x01, b"x"), frame(0x81, b"y")].concat(), Violation::Broken),
             (frame(0x88, b"x"), Violation::Broken),
             (frame(0x81, &[0xFF]), Violation::NotUtf8),
-            (vec![0x81, 0x80 | 126, 0x03, 0xE9], Violation::TooBig),
+            (vec![0x81, 0x80 | 0x7E, 0x03, 0xE9], Violation::TooBig),
             (
-                [frame(0x01, &[b'x'; 600]), vec![0x80, 0x80 | 126, 0x01, 0x91]].concat(),
+                [frame(0x01, &[b'x'; 600]), vec![0x80, 0x80 | 0x7E, 0x01, 0x91]].concat(),
                 Violation::TooBig,
             ),
         ] {
@@ -281,7 +281,7 @@ mod tests {
             while at < bytes.len() {
                 let end = (at + cuts[turn % cuts.len()]).min(bytes.len());
                 decoder.take(&bytes[at..end]);
-                while let Some(message) = decoder.next().expect("all of it is right") {
+                while let Some(message) = decoder.next_message().expect("all of it is right") {
                     seen.push(message);
                 }
                 (at, turn) = (end, turn + 1);
@@ -297,7 +297,7 @@ mod tests {
             for chunk in bytes.chunks(64) {
                 decoder.take(chunk);
                 loop {
-                    match decoder.next() {
+                    match decoder.next_message() {
                         Ok(Some(_)) => {}
                         Ok(None) => break,
                         Err(_) => return Ok(()),

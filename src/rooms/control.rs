@@ -67,7 +67,9 @@ impl Control {
             match read {
                 Ok(acts) => {
                     control.head = acts.last().map_or(control.head, |act| act.seq);
-                    acts.iter().for_each(|event| control.carry_out(event));
+                    for event in &acts {
+                        control.carry_out(event);
+                    }
                     if std::mem::take(&mut control.look_again) || !acts.is_empty() {
                         control.look(ctx);
                     }

@@ -3,7 +3,7 @@
 //! which counts it: a room is never retired with such an errand on the way.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::domain::{RoomId, RoomKind, RoomName, RoomRow};
@@ -29,15 +29,18 @@ struct Index {
 
 /// The live rooms.
 #[derive(Default)]
-pub struct Directory(RwLock<Index>);
+pub struct Directory {
+    index: RwLock<Index>,
+    stopped: AtomicBool,
+}
 
 impl Directory {
     fn read<T>(&self, look: impl FnOnce(&Index) -> T) -> T {
-        look(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+        look(&self.index.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn write<T>(&self, change: impl FnOnce(&mut Index) -> T) -> T {
-        change(&mut self.0.write().unwrap_or_else(PoisonError::into_inner))
+        change(&mut self.index.write().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Runs `send` with a live room's handle. `send` must hand over exactly one errand, and at
@@ -113,8 +116,17 @@ impl Directory {
         })
     }
 
-    /// Takes out a room whose actor died, unless it has a later one already.
+    /// The node stops: rooms that end from now on stay away.
+    pub(super) fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes out a room whose actor died and that is to be made anew: unless it has a later one
+    /// already, or the node stops.
     pub(super) fn bury(&self, room: RoomId, generation: u64) -> bool {
+        if self.stopped.load(Ordering::Relaxed) {
+            return false;
+        }
         self.write(|index| match index.by_id.get(&room) {
             Some(live) if live.generation == generation => index.remove(room).is_some(),
             _ => false,

@@ -18,6 +18,7 @@ use crate::protocol::{CloseCode, Frame, close};
 use super::Refused;
 use super::group::{Group, GroupFigures, Step};
 use super::outlet::{self, Slot};
+use super::patience::{Patience, Verdict};
 use super::seat::Seat;
 
 /// Sockets written to before the worker's other tasks get their turn: about a millisecond.
@@ -87,12 +88,11 @@ thread_local! {
 
 impl Shards {
     /// Starts the Shard of this thread's worker; once a worker.
-    pub fn start_here(&self, limits: &SessionSettings) -> ShardHandle {
+    pub fn start_here(&self, limits: &SessionSettings) {
         let mut shards = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let handle = Shard::start_on_this_worker(shards.len(), limits);
         shards.push(handle.clone());
-        HERE.set(Some(handle.clone()));
-        handle
+        HERE.set(Some(handle));
     }
 
     /// The Shard of this thread's worker.
@@ -175,40 +175,6 @@ struct Survey;
 #[rtype(result = "Vec<(u64, Duration)>")]
 struct Look(Vec<Slot>);
 
-/// What the sweep makes of a socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
-    Fine,
-    Ping,
-    Silent,
-    Slow,
-}
-
-/// When a socket is pinged, and when it is too slow or gone (SECURITY, *Handshake*).
-#[derive(Clone, Copy, Debug)]
-struct Patience {
-    ping_every: Duration,
-    max_pending_bytes: usize,
-    max_pending_for: Duration,
-}
-
-impl Patience {
-    /// `quiet_for` since bytes last came; `waiting_for` since something waits all the time; `step`
-    /// since the sweep before, so that each silence meets exactly one ping, late sweeps or not.
-    fn judge(&self, quiet_for: Duration, waiting_for: Option<Duration>, step: Duration) -> Verdict {
-        let in_this_step = |at: Duration| quiet_for >= at && quiet_for < at + step;
-        if waiting_for.is_some_and(|waiting| waiting >= self.max_pending_for) {
-            Verdict::Slow
-        } else if quiet_for >= self.ping_every * 2 {
-            Verdict::Silent
-        } else if in_this_step(self.ping_every) {
-            Verdict::Ping
-        } else {
-            Verdict::Fine
-        }
-    }
-}
-
 /// The worker's Shard.
 pub struct Shard {
     groups: HashMap<RoomId, Group>,
@@ -222,11 +188,7 @@ const SWEEP: Duration = Duration::from_secs(1);
 
 impl Shard {
     fn start_on_this_worker(worker: usize, limits: &SessionSettings) -> ShardHandle {
-        let patience = Patience {
-            ping_every: Duration::from_secs(limits.ping_interval_s),
-            max_pending_bytes: limits.max_pending_bytes,
-            max_pending_for: Duration::from_secs(limits.max_pending_s),
-        };
+        let patience = Patience::new(limits);
         let addr = Self {
             groups: HashMap::new(),
             ready: VecDeque::new(),
@@ -340,7 +302,9 @@ impl Handler<CloseWhere> for Shard {
 
     fn handle(&mut self, CloseWhere { whose, code }: CloseWhere, _: &mut Self::Context) {
         if matches!(whose, Whose::All) {
-            outlet::all().iter().for_each(|outlet| outlet.close(code));
+            for outlet in outlet::all() {
+                outlet.close(code);
+            }
             return;
         }
         for seat in self.groups.values().flat_map(Group::seats).filter(|seat| whose.fits(seat)) {
@@ -377,28 +341,5 @@ impl Handler<Look> for Shard {
             })
         };
         MessageResult(slots.into_iter().map(look).collect())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_socket_is_pinged_once_an_interval_and_closed_after_two() {
-        let patience = Patience {
-            ping_every: Duration::from_secs(20),
-            max_pending_bytes: 1,
-            max_pending_for: Duration::from_secs(30),
-        };
-        let judge = |quiet: f64, waiting: Option<u64>| {
-            patience.judge(Duration::from_secs_f64(quiet), waiting.map(Duration::from_secs), SWEEP)
-        };
-        assert_eq!(judge(19.9, None), Verdict::Fine);
-        assert_eq!(judge(20.4, None), Verdict::Ping);
-        assert_eq!(judge(21.4, None), Verdict::Fine);
-        assert_eq!(judge(40.0, None), Verdict::Silent);
-        assert_eq!(judge(1.0, Some(29)), Verdict::Fine);
-        assert_eq!(judge(1.0, Some(30)), Verdict::Slow);
     }
 }

@@ -16,13 +16,14 @@ use crate::store::{CONTROL_ROOM, MemberChange, Store, StoreError};
 
 use super::control::{Control, Perform};
 use super::directory::Directory;
-use super::fanout::{ShardHandle, Shards, Whose};
+use super::fanout::{Shards, Whose};
 use super::figures::{RoomSnapshot, session_row};
 use super::gauge::Online;
 use super::group::GroupFigures;
+use super::joining::Join;
 use super::posting::{ChangeMember, Post as Posting, Reload};
 use super::registry::{Bring, Registry};
-use super::room::{CloseRoom, Join, RoomHandle, Snapshot};
+use super::room::{CloseRoom, RoomHandle, Snapshot};
 use super::ticket::Ticket;
 use super::{Act, LiveRoom, OnlineUser, Post, Refused};
 
@@ -89,8 +90,8 @@ impl Rooms {
     }
 
     /// Starts the Shard of this thread's worker.
-    pub fn start_shard(&self, limits: &SessionSettings) -> ShardHandle {
-        self.shards.start_here(limits)
+    pub fn start_shard(&self, limits: &SessionSettings) {
+        self.shards.start_here(limits);
     }
 
     /// The room's handle, started when it wasn't live; `errand` is handed over as
@@ -238,6 +239,11 @@ impl Rooms {
         for shard in self.shards.all() {
             shard.close_where(Whose::All, code);
         }
+    }
+
+    /// The node stops: rooms end with their workers and are not made anew.
+    pub fn stop(&self) {
+        self.directory.stop();
     }
 
     /// Rooms with at least one socket, by name, then id.

@@ -241,11 +241,15 @@ impl Room {
                 }
             }
             Ok((None, _)) => {
-                waiting.into_iter().for_each(|post| post.ticket.answer(Err(Refused::NotFound)));
+                for post in waiting {
+                    post.ticket.answer(Err(Refused::NotFound));
+                }
             }
             Err(error) => {
                 log::error!("room {}: its row could not be read: {error}", self.id());
-                waiting.into_iter().for_each(|post| post.ticket.answer(Err(Refused::Busy)));
+                for post in waiting {
+                    post.ticket.answer(Err(Refused::Busy));
+                }
             }
         }
         self.settled(ctx);

@@ -9,16 +9,16 @@ use std::time::Duration;
 use actix::prelude::*;
 
 use crate::config::RoomSettings;
-use crate::domain::{Event, EventId, NewEvent, Role, RoomId, RoomRow, SessionId, UserId, clock};
-use crate::protocol::dialect::OPENING_MESSAGES;
-use crate::protocol::{CloseCode, Dialect, Frame, Opening, close, dialect};
-use crate::store::{Changed, MemberRow, Store, StoreError};
+use crate::domain::{Event, EventId, NewEvent, Role, RoomId, RoomRow, UserId, clock};
+use crate::protocol::{CloseCode, dialect};
+use crate::store::{Changed, MemberRow, Store};
 
 use super::Refused;
 use super::admission::{Gate, Held};
-use super::fanout::{ShardHandle, Shards};
+use super::fanout::Shards;
 use super::gauge::{Gauge, Online};
 use super::group::{Said, Step};
+use super::joining::Join;
 use super::posting::Post;
 use super::registry::{Died, Empty, Registry};
 use super::seat::Seat;
@@ -69,11 +69,11 @@ pub struct Room {
     pub(super) ahead: Vec<(Arc<Event>, Option<Held>)>,
     pub(super) filling: bool,
     /// Sockets that wait for the room's latest messages.
-    opening: Vec<Join>,
+    pub(super) opening: Vec<Join>,
     pub(super) settings: RoomSettings,
     shards: Shards,
     gauge: Arc<Gauge>,
-    online: Arc<Online>,
+    pub(super) online: Arc<Online>,
     pub(super) gate: Gate,
     registry: Addr<Registry>,
     generation: u64,
@@ -160,45 +160,19 @@ impl Room {
         }
     }
 
-    fn to_shard(&self, seat: &Seat, step: Step) {
+    pub(super) fn to_shard(&self, seat: &Seat, step: Step) {
         if let Some(shard) = self.shards.of(seat.slot.worker) {
             shard.step(self.id(), step);
         }
     }
 
-    fn count(&self) {
+    /// Shows the room's counts to others.
+    pub(super) fn count(&self) {
         self.gauge.set(self.state.presence(), self.state.head());
     }
 
-    /// A socket's way out, whoever wants it.
-    pub(super) fn remove(
-        &mut self,
-        session: SessionId,
-        code: Option<CloseCode>,
-        ctx: &mut Context<Self>,
-    ) {
-        self.opening.retain(|join| join.seat.session != session);
-        let Some(seat) = self.state.leave(session) else { return };
-        self.to_shard(&seat, Step::Detach(session, code));
-        if let Some(user) = seat.user().filter(|user| self.online.went(*user)) {
-            self.note_last_seen(user, ctx);
-        }
-        self.count();
-        self.retire_later(ctx);
-    }
-
-    fn note_last_seen(&self, user: UserId, ctx: &mut Context<Self>) {
-        let (store, now) = (self.store.clone(), clock::now());
-        let noting = async move {
-            if let Err(error) = store.seen(&[user], now).await {
-                log::warn!("user {user}: when he was last seen could not be stored: {error}");
-            }
-        };
-        ctx.spawn(noting.into_actor(self));
-    }
-
     /// Starts the time after which an idle room asks to be retired; whatever comes puts it off.
-    fn retire_later(&mut self, ctx: &mut Context<Self>) {
+    pub(super) fn retire_later(&mut self, ctx: &mut Context<Self>) {
         if let Some(earlier) = self.linger.take() {
             ctx.cancel_future(earlier);
         }
@@ -225,67 +199,6 @@ impl Room {
         self.registry.do_send(Empty { room, generation, forwarded });
     }
 
-    /// Attaches a socket: what it gets first and live frames take the same way, so that nothing
-    /// falls between them.
-    fn attach(&mut self, join: Join, ctx: &mut Context<Self>) {
-        let frames = match join.opening {
-            Opening::Nothing => Vec::new(),
-            Opening::History | Opening::Frames => {
-                let Some(latest) = self.state.window.latest_messages(OPENING_MESSAGES) else {
-                    self.read_opening(ctx);
-                    self.opening.push(join);
-                    return;
-                };
-                opening_frames(join.opening, join.seat.dialect, &latest, &self.state)
-            }
-        };
-        let seat = join.keep();
-        self.to_shard(&seat, Step::Attach(Arc::clone(&seat), frames, self.state.head()));
-        if let Some(card) = &seat.card {
-            self.online.came(card, seat.since);
-        }
-        self.state.join(seat);
-        self.count();
-    }
-
-    /// Reads the latest messages once, for all who wait for them.
-    fn read_opening(&mut self, ctx: &mut Context<Self>) {
-        if !self.opening.is_empty() {
-            return;
-        }
-        let (store, room, head) = (self.store.clone(), self.id(), self.state.head());
-        let reading = async move { store.latest_messages(room, OPENING_MESSAGES as u64).await };
-        ctx.spawn(
-            reading.into_actor(self).map(move |read, room, ctx| room.opening_read(read, head, ctx)),
-        );
-    }
-
-    fn opening_read(
-        &mut self,
-        read: Result<Vec<Event>, StoreError>,
-        head: i64,
-        ctx: &mut Context<Self>,
-    ) {
-        let waiting = std::mem::take(&mut self.opening);
-        let latest = match read {
-            // The database may be ahead of what was delivered: that part comes live.
-            Ok(messages) => {
-                messages.into_iter().filter(|message| message.seq <= head).collect::<Vec<_>>()
-            }
-            Err(error) => {
-                log::error!("room {}: its latest messages could not be read: {error}", self.id());
-                // Dropped, each closes its socket, which comes again.
-                return drop(waiting);
-            }
-        };
-        let is_all = latest.len() < OPENING_MESSAGES;
-        self.state.window.fill(latest, head, is_all);
-        for join in waiting {
-            self.attach(join, ctx);
-        }
-        self.state.window.trim();
-    }
-
     /// The members changed in the database, by our own act.
     pub(super) fn members_changed(&mut self, changed: Changed) {
         self.state.set_members(changed.members.into_iter().collect(), changed.member_rev);
@@ -298,21 +211,6 @@ impl Room {
 /// Roles by user.
 pub(super) fn roles(members: &[MemberRow]) -> HashMap<UserId, Role> {
     members.iter().map(|member| (UserId(member.card.id), member.role)).collect()
-}
-
-fn opening_frames(
-    opening: Opening,
-    dialect: Dialect,
-    latest: &[Arc<Event>],
-    state: &RoomState,
-) -> Vec<Frame> {
-    match opening {
-        Opening::Nothing => Vec::new(),
-        Opening::History => vec![dialect.history(latest.iter().map(Arc::as_ref))],
-        Opening::Frames => {
-            latest.iter().filter_map(|event| dialect.say_again(event, state.words())).collect()
-        }
-    }
 }
 
 impl Actor for Room {
@@ -336,55 +234,6 @@ impl Drop for Room {
     }
 }
 
-/// A socket wants in. When it is dropped on the way (the room died), its socket is closed.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Join {
-    seat: Arc<Seat>,
-    opening: Opening,
-    unkept: Option<ShardHandle>,
-}
-
-impl Join {
-    /// A socket of this worker's `shard`.
-    #[must_use]
-    pub const fn new(seat: Arc<Seat>, opening: Opening, shard: ShardHandle) -> Self {
-        Self { seat, opening, unkept: Some(shard) }
-    }
-
-    fn keep(mut self) -> Arc<Seat> {
-        self.unkept = None;
-        Arc::clone(&self.seat)
-    }
-
-    fn refuse(mut self, code: CloseCode) {
-        if let Some(shard) = self.unkept.take() {
-            shard.close(self.seat.slot, code);
-        }
-    }
-}
-
-impl Drop for Join {
-    fn drop(&mut self) {
-        if let Some(shard) = self.unkept.take() {
-            shard.close(self.seat.slot, close::SERVER_FAULT);
-        }
-    }
-}
-
-impl Handler<Join> for Room {
-    type Result = ();
-
-    fn handle(&mut self, join: Join, ctx: &mut Self::Context) {
-        self.forwarded += 1;
-        match self.state.may_enter(join.seat.who) {
-            Ok(()) => self.attach(join, ctx),
-            Err(code) => join.refuse(code),
-        }
-        self.retire_later(ctx);
-    }
-}
-
 /// The room was made anew after its actor died: what the one before left with the Writer may
 /// still come, without a word to this one.
 #[derive(Message)]
@@ -402,19 +251,6 @@ impl Handler<Recovered> for Room {
     }
 }
 
-/// A socket is gone.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Leave(pub SessionId);
-
-impl Handler<Leave> for Room {
-    type Result = ();
-
-    fn handle(&mut self, Leave(session): Leave, ctx: &mut Self::Context) {
-        self.remove(session, None, ctx);
-    }
-}
-
 /// Somebody types; only shh rooms show it.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -429,7 +265,8 @@ impl Handler<Typing> for Room {
             return;
         };
         let frame = dialect::typing(card);
-        let said = Said::encode(|dialect| dialect.is_shh(), |_| Some(frame.clone()));
+        let said =
+            Said::encode(super::super::protocol::dialect::Dialect::is_shh, |_| Some(frame.clone()));
         self.to_shards(|| Step::Whisper(said.clone(), seat.session));
     }
 }

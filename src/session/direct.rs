@@ -23,8 +23,8 @@ use tokio::net::tcp::OwnedReadHalf;
 use crate::config::SessionSettings;
 use crate::domain::{SessionId, clock, ids};
 use crate::protocol::{Decoder, Frame, Gate};
+use crate::rooms::joining::Join;
 use crate::rooms::outlet::{self, Outlet};
-use crate::rooms::room::Join;
 use crate::rooms::{Seat, Shards, Slot};
 
 use super::door::{self, Knock};
@@ -222,11 +222,9 @@ impl DirectSession {
                 let step = relay.settle(outcome);
                 Self::take(&self.wire, step);
             }
-            let step = relay.poll_waiting(task);
-            Self::take(&self.wire, step);
         }
         for _ in 0..READS_IN_A_ROW {
-            self.hear_what_was_read();
+            self.hear_what_was_read(task);
             if matches!(self.wire.poll_flush(task), Poll::Ready(Err(_))) {
                 return Poll::Ready(());
             }
@@ -257,16 +255,22 @@ impl DirectSession {
         })
     }
 
-    /// Hands on what was read, as far as the room has places.
-    fn hear_what_was_read(&mut self) {
+    /// Hands on what was read, as far as the room has places. A post without one waits: then this
+    /// task is woken when there is one.
+    fn hear_what_was_read(&mut self, task: &mut TaskContext<'_>) {
         let Some(relay) = &mut self.relay else { return };
-        while !relay.is_full() && !self.wire.is_closing() {
-            match self.decoder.next() {
+        while !self.wire.is_closing() {
+            let step = relay.poll_waiting(task);
+            Self::take(&self.wire, step);
+            if relay.is_full() {
+                return;
+            }
+            match self.decoder.next_message() {
                 Ok(Some(incoming)) => {
                     let step = relay.hear(incoming);
                     Self::take(&self.wire, step);
                 }
-                Ok(None) => break,
+                Ok(None) => return,
                 Err(violation) => self.wire.close(violation.close()),
             }
         }

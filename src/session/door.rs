@@ -95,7 +95,8 @@ impl Refusal {
         "invalid",
         "A room is named by 1 to 100 printable characters without a slash.",
     );
-    const NO_WEBSOCKET: Self = Self {
+    /// 426.
+    pub const NO_WEBSOCKET: Self = Self {
         header: Some(("Upgrade", "websocket")),
         ..Self::new(426, "upgrade_required", "This address speaks WebSocket.")
     };

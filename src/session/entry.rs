@@ -159,14 +159,14 @@ impl Porter {
         }
     }
 
-    /// 1. A UUID: that room, for members only; a named room's is as good as its name.
+    /// First: a UUID: that room, for members only; a named room's is as good as its name.
     async fn by_id(&self, id: RoomId, proof: &Proof) -> Result<Guest, Denied> {
         let room = self.store.room(id).await?.filter(|room| room.closed_at.is_none());
         let Some(room) = room.filter(|room| room.kind != RoomKind::Control) else {
             return Err(proof.denied());
         };
         if room.kind == RoomKind::Named {
-            return self.into_named(&room, proof);
+            return self.named_by_row(&room, proof);
         }
         let user = proof.user().ok_or_else(|| proof.denied())?;
         if self.store.role(id, UserId(user.card.id)).await?.is_none() {
@@ -180,7 +180,7 @@ impl Porter {
         Ok(Guest { room: id, identity: Identity::User(user.clone()), dialect, opening })
     }
 
-    /// 2. The private chat of two users: the other one. On a cookie's socket another user's name
+    /// Second: the private chat of two users: the other one. On a cookie's socket another user's name
     /// always means him, whether the cookie still holds or not: what is meant for one person must
     /// not land in a public room.
     async fn private_chat(&self, target: &str, proof: &Proof) -> Result<Option<UserId>, Denied> {
@@ -222,34 +222,33 @@ impl Porter {
         Ok(false)
     }
 
-    /// 3. A named public room, made when the first client joins.
+    /// Third: a named public room, made when the first client joins.
     async fn by_name(&self, name: &RoomName, proof: &Proof) -> Result<Guest, Denied> {
         if let Some((id, by_guest)) = self.rooms.live_named(name) {
-            return self.into_named_as(id, by_guest, proof);
+            return self.enter_named(id, by_guest, proof);
         }
-        let room = match self.store.named_room(name).await? {
-            Some(room) => room,
-            None => {
-                // A cookie makes a room for everybody: it may come from another service of this
-                // host, and the others in the room show none.
-                let by = match proof {
-                    Proof::Token(user) => Some(UserId(user.card.id)),
-                    _ => None,
-                };
-                if proof.user().is_none() && !self.allow_guests {
-                    return Err(proof.denied());
-                }
-                self.store.open_named(name, by, false, clock::now()).await?.0
+        let room = if let Some(room) = self.store.named_room(name).await? {
+            room
+        } else {
+            // A cookie makes a room for everybody: it may come from another service of this
+            // host, and the others in the room show none.
+            let by = match proof {
+                Proof::Token(user) => Some(UserId(user.card.id)),
+                _ => None,
+            };
+            if proof.user().is_none() && !self.allow_guests {
+                return Err(proof.denied());
             }
+            self.store.open_named(name, by, false, clock::now()).await?.0
         };
-        self.into_named(&room, proof)
+        self.named_by_row(&room, proof)
     }
 
-    fn into_named(&self, room: &RoomRow, proof: &Proof) -> Result<Guest, Denied> {
-        self.into_named_as(room.id, room.by_guest, proof)
+    fn named_by_row(&self, room: &RoomRow, proof: &Proof) -> Result<Guest, Denied> {
+        self.enter_named(room.id, room.by_guest, proof)
     }
 
-    fn into_named_as(&self, room: RoomId, by_guest: bool, proof: &Proof) -> Result<Guest, Denied> {
+    fn enter_named(&self, room: RoomId, by_guest: bool, proof: &Proof) -> Result<Guest, Denied> {
         let (identity, dialect) = match proof {
             Proof::Token(user) => (Identity::User(user.clone()), Dialect::Chat),
             Proof::Cookie(user) => (Identity::User(user.clone()), Dialect::Guest),

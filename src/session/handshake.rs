@@ -6,9 +6,12 @@ use std::str;
 
 use actix_http::ws::hash_key;
 use actix_http::{HttpMessage, Request};
-use actix_web::HttpRequest;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
 
-use super::door::{Head, Refusal};
+use crate::protocol::Gate;
+
+use super::door::{self, Head, Refusal};
 
 impl Head for Request {
     fn method(&self) -> &str {
@@ -75,4 +78,25 @@ pub fn refusing(refusal: &Refusal) -> Vec<u8> {
         body.len()
     );
     head.into_bytes()
+}
+
+/// The same as [`refusing`], through actix-web.
+#[must_use]
+pub fn refusal(refusal: &Refusal) -> HttpResponse {
+    let status = actix_http::StatusCode::from_u16(refusal.status).unwrap_or_default();
+    let mut response = HttpResponse::build(status);
+    if let Some(header) = refusal.header {
+        response.insert_header(header);
+    }
+    response.force_close().json(refusal)
+}
+
+/// What an address of sockets says to a request that is no upgrade, when the engine takes upgrades
+/// before they come here.
+pub async fn no_upgrade(request: HttpRequest, gate: Data<Gate>) -> HttpResponse {
+    let peer = request.peer_addr().map_or_else(|| [0, 0, 0, 0].into(), |peer| peer.ip());
+    match door::knock(&request, peer, &gate) {
+        Ok(_) => refusal(&Refusal::NO_WEBSOCKET),
+        Err(why) => refusal(&why),
+    }
 }

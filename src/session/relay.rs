@@ -14,8 +14,9 @@ use crate::config::SessionSettings;
 use crate::domain::SessionId;
 use crate::protocol::{CloseCode, Frame, Incoming, close};
 use crate::rooms::admission::Admission;
+use crate::rooms::joining::Leave;
 use crate::rooms::posting::Post;
-use crate::rooms::room::{Leave, Typing};
+use crate::rooms::room::Typing;
 use crate::rooms::ticket::Ticket;
 use crate::rooms::{Refused, RoomHandle, Rooms, Seat, ShardHandle};
 

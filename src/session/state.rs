@@ -85,12 +85,12 @@ mod tests {
         }
     }
 
-    fn words(content: &str, nick_name: Option<&str>, raw: Option<&str>) -> Option<Words> {
-        Some(Words {
+    fn words(content: &str, nick_name: Option<&str>, raw: Option<&str>) -> Words {
+        Words {
             content: content.into(),
             nick_name: nick_name.map(Into::into),
             raw: raw.map(Into::into),
-        })
+        }
     }
 
     #[test]
@@ -108,7 +108,11 @@ mod tests {
             (Dialect::Chat, true, r#"{"content":"hi"}"#, words("hi", None, None)),
             (Dialect::ShhToken, true, r#"{"message":"hi"}"#, words("hi", None, None)),
         ] {
-            assert_eq!(posted(hear_text(speaks, has_user, text)), expected, "{speaks:?} {text}");
+            assert_eq!(
+                posted(hear_text(speaks, has_user, text)),
+                Some(expected),
+                "{speaks:?} {text}"
+            );
         }
     }
 

@@ -29,8 +29,8 @@ use socket2::SockRef;
 use crate::config::SessionSettings;
 use crate::domain::{SessionId, clock, ids};
 use crate::protocol::{CloseCode, Decoder, Frame, Gate};
+use crate::rooms::joining::Join;
 use crate::rooms::outlet::{self, Backlog, Outlet};
-use crate::rooms::room::Join;
 use crate::rooms::{Refused, Seat, Shards, Slot};
 
 use super::door::{self, Refusal};
@@ -78,8 +78,7 @@ pub async fn serve(
         }
     };
     let departure = Departure::new(SessionId(ids::random()));
-    let line = request.conn_data::<Rc<Line>>().cloned();
-    let link = Link::new(line, Rc::clone(&departure));
+    let link = Link::new(request.conn_data::<Rc<Line>>().cloned(), Rc::clone(&departure));
     let decoder = Decoder::new(settings.max_frame_bytes);
     let mut session =
         WebSession { link: Rc::clone(&link), payload, decoder, relay: None, place: None };
@@ -97,12 +96,7 @@ pub async fn serve(
 
 fn refuse(porter: &Porter, refusal: &Refusal) -> HttpResponse {
     porter.rooms().count_refusal();
-    let status = actix_web::http::StatusCode::from_u16(refusal.status).unwrap_or_default();
-    let mut response = HttpResponse::build(status);
-    if let Some(header) = refusal.header {
-        response.insert_header(header);
-    }
-    response.force_close().json(refusal)
+    handshake::refusal(refusal)
 }
 
 #[derive(Default)]
@@ -275,11 +269,8 @@ impl WebSession {
                 self.take(step);
             }
         }
-        if let Some(step) = self.relay.as_mut().map(|relay| relay.poll_waiting(task)) {
-            self.take(step);
-        }
         loop {
-            self.hear_what_was_read();
+            self.hear_what_was_read(task);
             self.write_waiting(ctx);
             let is_closing = self.link.outbox.borrow().closing;
             if !is_closing && self.relay.as_ref().is_some_and(Relay::is_full) {
@@ -298,12 +289,15 @@ impl WebSession {
         }
     }
 
-    fn hear_what_was_read(&mut self) {
+    fn hear_what_was_read(&mut self, task: &mut TaskContext<'_>) {
         while let Some(relay) = &mut self.relay
-            && !relay.is_full()
             && !self.link.outbox.borrow().closing
         {
-            let step = match self.decoder.next() {
+            let waited = relay.poll_waiting(task);
+            let is_full = relay.is_full();
+            self.take(waited);
+            let (Some(relay), false) = (&mut self.relay, is_full) else { return };
+            let step = match self.decoder.next_message() {
                 Ok(Some(incoming)) => relay.hear(incoming),
                 Ok(None) => return,
                 Err(violation) => Step::Close(violation.close()),

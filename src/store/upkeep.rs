@@ -1,5 +1,5 @@
 //! What is forgotten, and what that needs to know. Called by the registry and by a timer of the
-//! app. Must not touch a room that a user wrote to or that somebody POSTed.
+//! app. Must not touch a room that a user wrote to or that somebody `POSTed`.
 
 use entity::room;
 use sea_orm::sea_query::Expr;
@@ -52,7 +52,7 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets rooms of guests that nobody POSTed, no user wrote to and nobody used since
+    /// Forgets rooms of guests that nobody `POSTed`, no user wrote to and nobody used since
     /// `before`; how many.
     ///
     /// # Errors

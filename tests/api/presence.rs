@@ -137,9 +137,9 @@ on_both_engines! {
     }
 
     async fn a_socket_that_answers_pings_stays_however_little_it_says(setup: Setup) {
-        let server = setup.env("HUBBUB__SESSION__PING_INTERVAL_S", "1").start().await;
+        let server = setup.env("HUBBUB__SESSION__PING_INTERVAL_S", "2").start().await;
         let mut socket = server.room("open").open().await;
-        let stays = tokio::time::timeout(Duration::from_secs(5), socket.stay());
+        let stays = tokio::time::timeout(Duration::from_secs(9), socket.stay());
         assert!(stays.await.is_err(), "it was closed");
         socket.is_alive_with_nothing_waiting("still here").await;
     }

@@ -73,6 +73,14 @@ impl Server {
         format!("http://{}", self.addr)
     }
 
+    /// Processor time that it has used, in the system's ticks (100 a second).
+    pub fn cpu_ticks(&self) -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        // After the name in brackets the fields count from the state, the third.
+        let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+    }
+
     /// The id of the process.
     pub fn pid(&self) -> u32 {
         self.child.id()
