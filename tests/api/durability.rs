@@ -209,6 +209,14 @@ fn psql(url: &str, sql: &str) -> String {
 }
 
 #[tokio::test]
+async fn the_server_says_at_its_start_that_it_waits_for_the_disk() {
+    let server = Setup::direct().start().await;
+    assert!(server.log().contains("synchronous=2"), "PRAGMA synchronous is FULL");
+    let server = Setup::on_postgres().start().await;
+    assert!(server.log().contains("synchronous_commit=on"));
+}
+
+#[tokio::test]
 async fn on_postgresql_a_commit_waits_for_the_disk_whatever_the_databases_default_is() {
     let url = fresh_database();
     let name = url.rsplit('/').next().expect("a name");

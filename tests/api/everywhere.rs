@@ -118,7 +118,6 @@ async fn a_wrong_method_is_405_with_allow() {
         ("POST", "/api/users/", "GET"),
         ("PATCH", "/api/chats/", "GET"),
         ("POST", "/healthz", "GET"),
-        ("POST", "/ws/chat/open/", "GET"),
     ] {
         let answer = alice.api.bare(method, path).await;
         let allow = answer.header("allow").unwrap_or_default().to_owned();
