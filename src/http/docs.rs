@@ -41,7 +41,7 @@ const SWAGGER_CSP: &str = "default-src 'none'; script-src 'self'; \
         ops::healthz, ops::readyz, ops::metrics, schema,
     ),
     components(schemas(refusals::Problem)),
-    modifiers(&Credentials),
+    modifiers(&Credentials, &Names),
     tags(
         (name = "accounts", description = "Accounts and users."),
         (name = "tokens", description = "Logging in, renewing, logging out."),
@@ -66,6 +66,23 @@ impl Modify for Credentials {
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
         components.add_security_scheme("cookie", cookie("access_token"));
         components.add_security_scheme("refresh_cookie", cookie("refresh_token"));
+    }
+}
+
+/// Names each operation by its resource, too: handlers of several resources are called `list`.
+struct Names;
+
+impl Modify for Names {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        for item in document.paths.paths.values_mut() {
+            let operations = [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete];
+            for operation in operations.into_iter().flatten() {
+                let tag = operation.tags.as_ref().and_then(|tags| tags.first());
+                if let (Some(tag), Some(name)) = (tag, &operation.operation_id) {
+                    operation.operation_id = Some(format!("{tag}_{name}"));
+                }
+            }
+        }
     }
 }
 
@@ -169,10 +186,11 @@ mod tests {
     #[test]
     fn every_route_is_documented_with_what_it_may_answer() {
         let document = serde_json::to_value(openapi()).unwrap_or_default();
-        let mut documented = BTreeSet::new();
+        let (mut documented, mut names) = (BTreeSet::new(), BTreeSet::new());
         for (path, item) in document["paths"].as_object().into_iter().flatten() {
             for (method, operation) in item.as_object().into_iter().flatten() {
                 documented.insert((path.clone(), method.clone()));
+                assert!(names.insert(operation["operationId"].to_string()), "{method} {path}");
                 let answers = operation["responses"].as_object();
                 let has = |start: &str| {
                     answers.is_some_and(|all| all.keys().any(|status| status.starts_with(start)))
@@ -184,7 +202,7 @@ mod tests {
                 assert!(!body || has("400"), "{method} {path} takes any body");
             }
         }
-        let pages = ["/", "/assets/{file}", "/api/docs/", "/api/docs/{file}"];
+        let pages = ["/", "/assets/{file}", "/api/docs/", "/api/docs/{file}", "/ws/chat/{name}/"];
         let mut routes = routes();
         routes.retain(|(path, _)| !pages.contains(&path.as_str()));
         assert!(routes.len() > 30, "the table is read wrongly: {routes:?}");

@@ -3,7 +3,7 @@
 //! nowhere else. A fault of the server's is logged where it happened and says nothing here.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{ALLOW, HeaderValue, RETRY_AFTER, UPGRADE, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::{Map, Value, json};
 
@@ -59,6 +59,9 @@ pub enum ApiError {
     /// 415: the type that was sent.
     #[error("Unsupported media type \"{0}\" in request.")]
     MediaType(String),
+    /// 426: an address of sockets, asked without an upgrade.
+    #[error("This address speaks WebSocket.")]
+    Upgrade,
     /// 429: seconds to wait.
     #[error("Request was throttled. Expected available in {0} seconds.")]
     RateLimited(u64),
@@ -107,6 +110,7 @@ impl ApiError {
             Self::Slow => "request_timeout",
             Self::TooLarge(_) => "too_large",
             Self::MediaType(_) => "unsupported_media_type",
+            Self::Upgrade => "upgrade_required",
             Self::RateLimited(_) => "rate_limited",
             Self::Busy => "busy",
             Self::UnknownOutcome => "unknown_outcome",
@@ -156,6 +160,7 @@ impl ResponseError for ApiError {
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Upgrade => StatusCode::UPGRADE_REQUIRED,
             Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::UnknownOutcome => StatusCode::GATEWAY_TIMEOUT,
@@ -172,6 +177,9 @@ impl ResponseError for ApiError {
             }
             Self::Method(allowed) => {
                 response.insert_header((ALLOW, *allowed));
+            }
+            Self::Upgrade => {
+                response.insert_header((UPGRADE, "websocket"));
             }
             Self::RateLimited(seconds) => {
                 response.insert_header((RETRY_AFTER, *seconds));

@@ -98,6 +98,7 @@ pub fn app<More: FnOnce(&mut ServiceConfig)>(
         .app_data(Data::new(chats::GroupLimits { max_members: parts.settings.rooms.max_members }))
         .configure(routes::configure)
         .configure(more)
+        .configure(routes::sockets)
         .default_service(actix_web::web::to(ops::not_found))
         .wrap(from_fn(surround::surround))
 }

@@ -107,6 +107,14 @@ pub async fn not_found() -> Result<HttpResponse, ApiError> {
     Err(ApiError::NOT_FOUND)
 }
 
+/// What an address of sockets answers without an upgrade.
+///
+/// # Errors
+/// Always.
+pub async fn upgrade_required() -> Result<HttpResponse, ApiError> {
+    Err(ApiError::Upgrade)
+}
+
 /// The App behind `METRICS_BIND`: `/metrics` alone, for whoever reaches that address.
 pub fn metrics_app(
     parts: &Parts,

@@ -64,6 +64,11 @@ pub fn configure(config: &mut ServiceConfig) {
     at("/api/docs/{file}").get(docs::file).into(config);
 }
 
+/// What the addresses of sockets answer where no engine takes them: registered last.
+pub fn sockets(config: &mut ServiceConfig) {
+    at("/ws/chat/{name}/").get(ops::upgrade_required).into(config);
+}
+
 /// A path with its methods, on the way into the App.
 pub struct At {
     resource: Resource,
