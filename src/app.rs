@@ -21,7 +21,7 @@ use crate::domain::{clock, ids};
 use crate::http::{self, Parts};
 use crate::protocol::{Gate, close};
 use crate::rooms::Rooms;
-use crate::session::{Porter, direct, handshake, web_actors};
+use crate::session::{Porter, direct, web_actors};
 use crate::stats::{Node, Stats};
 use crate::store::{Store, StoreError};
 use crate::telemetry::metrics::Metrics;
@@ -30,8 +30,6 @@ use crate::telemetry::metrics::Metrics;
 const BACKLOG: i32 = 4_096;
 /// Open REST connections may end their request in this time while the server stops.
 const REST_STOPS_IN_S: u64 = 5;
-/// Where sockets are; `session/door.rs` knows them one by one.
-const SOCKETS: &str = "/ws/{path:.*}";
 /// How often a drain looks whether everything was stored.
 const DRAIN_LOOK: Duration = Duration::from_millis(20);
 /// How often what may be forgotten is.
@@ -166,9 +164,7 @@ fn serve(parts: &Parts, porter: Porter, listener: TcpListener) -> anyhow::Result
                 let (porter, gate) =
                     (porter.clone(), Arc::new(Gate::from_settings(&parts.settings.server)));
                 let session = Arc::new(parts.settings.session.clone());
-                let app = http::app(&parts, |config| {
-                    config.service(web::resource(SOCKETS).to(handshake::no_upgrade));
-                });
+                let app = http::app(&parts, |_| {});
                 HttpService::build()
                     .client_request_timeout(head_timeout)
                     .tcp_nodelay(true)
@@ -199,7 +195,7 @@ fn serve(parts: &Parts, porter: Porter, listener: TcpListener) -> anyhow::Result
                     config
                         .app_data(data.0)
                         .app_data(data.1)
-                        .service(web::resource(SOCKETS).to(web_actors::serve));
+                        .service(web::resource("/ws/{path:.*}").to(web_actors::serve));
                 });
                 HttpService::build()
                     .client_request_timeout(head_timeout)

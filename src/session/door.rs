@@ -95,8 +95,7 @@ impl Refusal {
         "invalid",
         "A room is named by 1 to 100 printable characters without a slash.",
     );
-    /// 426.
-    pub const NO_WEBSOCKET: Self = Self {
+    const NO_WEBSOCKET: Self = Self {
         header: Some(("Upgrade", "websocket")),
         ..Self::new(426, "upgrade_required", "This address speaks WebSocket.")
     };

@@ -6,12 +6,9 @@ use std::str;
 
 use actix_http::ws::hash_key;
 use actix_http::{HttpMessage, Request};
-use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
-use crate::protocol::Gate;
-
-use super::door::{self, Head, Refusal};
+use super::door::{Head, Refusal};
 
 impl Head for Request {
     fn method(&self) -> &str {
@@ -89,14 +86,4 @@ pub fn refusal(refusal: &Refusal) -> HttpResponse {
         response.insert_header(header);
     }
     response.force_close().json(refusal)
-}
-
-/// What an address of sockets says to a request that is no upgrade, when the engine takes upgrades
-/// before they come here.
-pub async fn no_upgrade(request: HttpRequest, gate: Data<Gate>) -> HttpResponse {
-    let peer = request.peer_addr().map_or_else(|| [0, 0, 0, 0].into(), |peer| peer.ip());
-    match door::knock(&request, peer, &gate) {
-        Ok(_) => refusal(&Refusal::NO_WEBSOCKET),
-        Err(why) => refusal(&why),
-    }
 }

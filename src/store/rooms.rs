@@ -2,10 +2,10 @@
 //! touch `last_seq` nor decide who may do what.
 
 use entity::room;
-use sea_orm::sea_query::{Condition, Expr};
+use sea_orm::sea_query::{Condition, Expr, ExprTrait};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    Statement,
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, Order, QueryFilter, QueryOrder,
+    QuerySelect, Statement,
 };
 use uuid::Uuid;
 
@@ -115,12 +115,17 @@ impl Store {
         if !for_users {
             which = which.add(room::Column::ByGuest.eq(true));
         }
+        // By its bytes, as the live rooms are sorted that this list is merged with.
+        let name = match self.inner.read.get_database_backend() {
+            DbBackend::Postgres => Expr::cust(r#""room"."name" COLLATE "C""#),
+            _ => room::Column::Name.into_expr(),
+        };
         if let Some(after) = after {
-            which = which.add(room::Column::Name.gt(after));
+            which = which.add(name.clone().gt(after));
         }
         let rows = room::Entity::find()
             .filter(which)
-            .order_by_asc(room::Column::Name)
+            .order_by(name, Order::Asc)
             .limit(limit)
             .all(&self.inner.read)
             .await?;
