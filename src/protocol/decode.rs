@@ -146,13 +146,7 @@ impl Decoder {
 
     fn message(&mut self, head: &Head, payload: &[u8]) -> Result<Option<Incoming>, Violation> {
         match (head.opcode, self.unfinished.is_some()) {
-            (8, _) => {
-                return if payload.len() == 1 {
-                    Err(Violation::Broken)
-                } else {
-                    Ok(Some(Incoming::Close))
-                };
-            }
+            (8, _) => return goodbye(payload).map(Some),
             (9, _) => return Ok(Some(Incoming::Ping(Bytes::copy_from_slice(payload)))),
             (10, _) => return Ok(Some(Incoming::Pong)),
             (0, false) | (1 | 2, true) => return Err(Violation::Broken),
@@ -173,6 +167,18 @@ impl Decoder {
             None => Ok(None),
         }
     }
+}
+
+/// A close frame: nothing, or a code that may be sent and a reason (RFC 6455, section 7.4).
+fn goodbye(payload: &[u8]) -> Result<Incoming, Violation> {
+    let Some((code, reason)) = payload.split_first_chunk::<2>() else {
+        return if payload.is_empty() { Ok(Incoming::Close) } else { Err(Violation::Broken) };
+    };
+    match u16::from_be_bytes(*code) {
+        1000..=1003 | 1007..=1014 | 3000..=4999 => {}
+        _ => return Err(Violation::Broken),
+    }
+    std::str::from_utf8(reason).map(|_| Incoming::Close).map_err(|_| Violation::NotUtf8)
 }
 
 fn whole(is_text: bool, payload: Vec<u8>) -> Result<Incoming, Violation> {
@@ -258,6 +264,8 @@ mod tests {
             (frame(0x80, b"x"), Violation::Broken),
             ([frame(0x01, b"x"), frame(0x81, b"y")].concat(), Violation::Broken),
             (frame(0x88, b"x"), Violation::Broken),
+            (frame(0x88, &[0x03, 0xED]), Violation::Broken),
+            (frame(0x88, &[0x03, 0xE8, 0xFF]), Violation::NotUtf8),
             (frame(0x81, &[0xFF]), Violation::NotUtf8),
             (vec![0x81, 0x80 | 0x7E, 0x03, 0xE9], Violation::TooBig),
             (

@@ -105,7 +105,7 @@ pub fn read(frame: &str) -> Result<Spoken, Unreadable> {
             return Err(Unreadable::TooLong);
         }
     }
-    if raw.get().len() > RAW_MAX_BYTES {
+    if is_object && raw.get().len() > RAW_MAX_BYTES {
         return Err(Unreadable::TooLong);
     }
     Ok(Spoken { text: text.into_string(), nick_name, raw: raw.to_owned(), is_object, is_typing })

@@ -103,6 +103,10 @@ pub struct Group {
 impl Group {
     /// Puts a step behind the others.
     pub fn push(&mut self, step: Step) {
+        // Light frames are the first to go: a group that has much to do does without.
+        if matches!(step, Step::Whisper(..)) && self.waiting.len() >= MOST_IN_ONE_WRITE {
+            return;
+        }
         self.waiting.push_back(step);
     }
 
@@ -126,15 +130,20 @@ impl Group {
     /// Its sockets, those on their way included, and the `seq` they have got to.
     #[must_use]
     pub fn roster(&self) -> (Vec<Arc<Seat>>, i64) {
-        let mut seats = self.seats.clone();
+        let (mut seats, mut reached) = (self.seats.clone(), self.last_seq);
         for step in &self.waiting {
             match step {
-                Step::Attach(seat, ..) => seats.push(Arc::clone(seat)),
+                Step::Attach(seat, _, head) => {
+                    // The first one's head is where this group begins.
+                    reached = if reached == 0 { *head } else { reached };
+                    seats.push(Arc::clone(seat));
+                }
                 Step::Detach(session, _) => seats.retain(|seat| seat.session != *session),
                 _ => {}
             }
         }
-        (seats, self.last_seq)
+        seats.retain(|seat| outlet::find(seat.slot).is_some());
+        (seats, reached)
     }
 
     /// Its figures now.
@@ -163,7 +172,11 @@ impl Group {
                     Some(Step::Deliver(old)) if old.seq <= self.last_seq => {}
                     Some(Step::Deliver(first)) => self.begin(first),
                     Some(step) => {
-                        budget -= 1;
+                        let writes = match step {
+                            Step::Whisper(..) | Step::CloseAll(_) => self.seats.len(),
+                            _ => 0,
+                        };
+                        budget = budget.saturating_sub(1 + writes);
                         self.take(step);
                     }
                     None => break,
@@ -179,9 +192,10 @@ impl Group {
     fn begin(&mut self, first: Broadcast) {
         self.current.push(first);
         while self.current.len() < MOST_IN_ONE_WRITE
-            && matches!(self.waiting.front(), Some(Step::Deliver(_)))
+            && let Some(Step::Deliver(_)) = self.waiting.front()
+            && let Some(Step::Deliver(next)) = self.waiting.pop_front()
         {
-            if let Some(Step::Deliver(next)) = self.waiting.pop_front() {
+            if self.current.last().is_some_and(|last| next.seq > last.seq) {
                 self.current.push(next);
             }
         }
@@ -251,7 +265,7 @@ impl Group {
         let Some(outlet) = outlet::find(seat.slot) else { return };
         self.last_seq = self.last_seq.max(head);
         if !opening.is_empty() {
-            outlet.deliver(opening);
+            outlet.deliver_opening(opening);
         }
         self.places.insert(seat.session, self.seats.len());
         self.seats.push(seat);

@@ -17,6 +17,8 @@ pub mod outlet;
 pub mod patience;
 pub mod posting;
 pub mod presence;
+#[cfg(test)]
+mod recovery;
 pub mod registry;
 pub mod room;
 pub mod seat;

@@ -15,15 +15,17 @@ use super::Refused;
 /// A socket, seen from its worker's thread. No method may call back into the slab.
 pub trait Outlet {
     /// Takes frames in order: writes what the kernel takes now and keeps the rest. Answers how
-    /// many bytes wait afterwards.
+    /// many bytes wait afterwards, those of the opening not counted.
     fn deliver(&self, frames: &[Frame]) -> usize;
+    /// Takes what the socket gets first: it may be more than may wait otherwise.
+    fn deliver_opening(&self, frames: &[Frame]);
     /// One of the socket's own posts was answered.
     fn settle(&self, outcome: Result<(), Refused>);
     /// Says goodbye: what has not begun to go out is dropped, the close frame follows.
     fn close(&self, code: CloseCode);
     /// What waits for the client to read.
     fn backlog(&self) -> Backlog;
-    /// When bytes last came from the client.
+    /// When bytes last came from the client; now, while it is not being read.
     fn last_heard(&self) -> Instant;
 }
 
@@ -104,6 +106,7 @@ mod tests {
         fn deliver(&self, _: &[Frame]) -> usize {
             0
         }
+        fn deliver_opening(&self, _: &[Frame]) {}
         fn settle(&self, _: Result<(), Refused>) {}
         fn close(&self, _: CloseCode) {}
         fn backlog(&self) -> Backlog {

@@ -148,7 +148,7 @@ async fn begin(
             None
         }
     };
-    DirectSession { wire, reading, decoder, relay, _place: place }.start();
+    DirectSession { wire, reading, decoder, relay, ended: false, _place: place }.start();
     Ok(())
 }
 
@@ -172,6 +172,8 @@ pub struct DirectSession {
     decoder: Decoder,
     /// None: the room could not be entered, only the goodbye remains.
     relay: Option<Relay>,
+    /// Our side of the connection has ended.
+    ended: bool,
     _place: Place,
 }
 
@@ -225,12 +227,21 @@ impl DirectSession {
         }
         for _ in 0..READS_IN_A_ROW {
             self.hear_what_was_read(task);
-            if matches!(self.wire.poll_flush(task), Poll::Ready(Err(_))) {
+            let flushed = self.wire.poll_flush(task);
+            if matches!(flushed, Poll::Ready(Err(_))) {
                 return Poll::Ready(());
             }
             let is_closing = self.wire.is_closing();
+            if is_closing {
+                // With it goes a post in hand, and its place in the queue for one.
+                self.relay = None;
+                if flushed.is_ready() && !std::mem::replace(&mut self.ended, true) {
+                    self.wire.end();
+                }
+            }
             let is_full = self.relay.as_ref().is_some_and(Relay::is_full)
                 || self.wire.backlog().bytes > BACKLOG_TO_PAUSE_AT;
+            self.wire.set_read(!is_full || is_closing);
             if is_full && !is_closing {
                 return Poll::Pending;
             }

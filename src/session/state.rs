@@ -47,17 +47,24 @@ pub fn hear(speaks: Dialect, has_user: bool, incoming: Incoming) -> Action {
 
 fn said(speaks: Dialect, has_user: bool, spoken: Spoken) -> Action {
     let is_blank = spoken.text.trim().is_empty();
-    if speaks.is_shh() && (spoken.is_typing || (!spoken.is_object && spoken.text == "typing")) {
+    let is_typing = spoken.is_typing || (!spoken.is_object && spoken.text == "typing");
+    if speaks.is_shh() && is_typing {
         return Action::Typing;
+    }
+    if spoken.is_typing && is_blank {
+        // Nobody else knows the signal, and as a message it would say nothing.
+        return Action::Nothing;
     }
     if speaks == Dialect::Guest {
         // What a user says here goes to other guests to the letter, to everybody else as his.
-        let keep_raw = spoken.is_object || has_user;
-        return Action::Post(Words {
-            content: spoken.text,
-            nick_name: spoken.nick_name.filter(|_| !has_user),
-            raw: keep_raw.then(|| spoken.raw.get().to_owned()),
-        });
+        let raw = if spoken.is_object {
+            Some(spoken.raw.get().to_owned())
+        } else {
+            // A plain string is kept as its text; one of a user's must be told from his words.
+            has_user.then(|| serde_json::Value::from(spoken.text.as_str()).to_string())
+        };
+        let nick_name = spoken.nick_name.filter(|_| !has_user);
+        return Action::Post(Words { content: spoken.text, nick_name, raw });
     }
     if is_blank {
         return complain(speaks, "The message is empty.");
@@ -135,6 +142,12 @@ mod tests {
             assert!(matches!(hear_text(Dialect::ShhCookie, true, typing), Action::Typing));
         }
         assert!(posted(hear_text(Dialect::Chat, true, r#"{"message":"typing"}"#)).is_some());
-        assert!(matches!(hear_text(Dialect::Chat, true, r#"{"type":"typing"}"#), Action::Nothing));
+        for signal in [r#"{"type":"typing"}"#, r#"{"type":"typing","message":[1]}"#] {
+            for (speaks, has_user) in
+                [(Dialect::Chat, true), (Dialect::Guest, false), (Dialect::Guest, true)]
+            {
+                assert!(matches!(hear_text(speaks, has_user, signal), Action::Nothing));
+            }
+        }
     }
 }

@@ -103,6 +103,7 @@ fn refuse(porter: &Porter, refusal: &Refusal) -> HttpResponse {
 struct Outbox {
     waiting: VecDeque<Frame>,
     bytes: usize,
+    opening: usize,
     since: Option<Instant>,
     closing: bool,
     outcomes: Vec<Result<(), Refused>>,
@@ -114,6 +115,7 @@ struct Link {
     me: Weak<Self>,
     outbox: RefCell<Outbox>,
     heard: Cell<Instant>,
+    is_read: Cell<bool>,
     departure: Rc<Departure>,
     line: Option<Rc<Line>>,
 }
@@ -124,6 +126,7 @@ impl Link {
             me: me.clone(),
             outbox: RefCell::default(),
             heard: Cell::new(Instant::now()),
+            is_read: Cell::new(true),
             departure,
             line,
         })
@@ -151,10 +154,16 @@ impl Outlet for Link {
             outbox.bytes += frames.iter().map(|frame| frame.wire().len()).sum::<usize>();
             outbox.waiting.extend(frames.iter().cloned());
         }
-        let bytes = outbox.bytes;
+        let bytes = outbox.bytes - outbox.opening;
         drop(outbox);
         self.wake();
         bytes
+    }
+
+    fn deliver_opening(&self, frames: &[Frame]) {
+        self.deliver(frames);
+        let mut outbox = self.outbox.borrow_mut();
+        outbox.opening = outbox.bytes;
     }
 
     fn settle(&self, outcome: Result<(), Refused>) {
@@ -170,6 +179,7 @@ impl Outlet for Link {
         let mut outbox = self.outbox.borrow_mut();
         outbox.waiting = VecDeque::from([Frame::close(code)]);
         outbox.bytes = 0;
+        outbox.opening = 0;
         outbox.since = None;
         outbox.closing = true;
         drop(outbox);
@@ -189,7 +199,9 @@ impl Outlet for Link {
     }
 
     fn last_heard(&self) -> Instant {
-        self.heard.get()
+        // A body that waits for its client is not polled, and so not read.
+        let is_read = self.is_read.get() && self.outbox.borrow().bytes == 0;
+        if is_read { self.heard.get() } else { Instant::now() }
     }
 }
 
@@ -273,7 +285,15 @@ impl WebSession {
             self.hear_what_was_read(task);
             self.write_waiting(ctx);
             let is_closing = self.link.outbox.borrow().closing;
-            if !is_closing && self.relay.as_ref().is_some_and(Relay::is_full) {
+            if is_closing {
+                self.relay = None;
+            }
+            let is_full = self.relay.as_ref().is_some_and(Relay::is_full);
+            if !is_full && !self.link.is_read.replace(!is_full) {
+                self.link.heard.set(Instant::now());
+            }
+            self.link.is_read.set(!is_full);
+            if is_full {
                 return Poll::Pending;
             }
             match Pin::new(&mut self.payload).poll_next(task) {
@@ -310,6 +330,7 @@ impl WebSession {
     fn write_waiting(&self, ctx: &mut WebsocketContext<Self>) {
         let mut outbox = self.link.outbox.borrow_mut();
         outbox.bytes = 0;
+        outbox.opening = 0;
         outbox.since = None;
         for frame in std::mem::take(&mut outbox.waiting) {
             let payload = frame.payload();

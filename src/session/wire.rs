@@ -4,12 +4,14 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice};
+use std::net::Shutdown;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use bytes::{Buf, Bytes};
 use smallvec::SmallVec;
+use socket2::SockRef;
 use tokio::net::tcp::OwnedWriteHalf;
 
 use crate::protocol::{CloseCode, Frame};
@@ -25,6 +27,8 @@ const SLICES: usize = 32;
 struct Outbox {
     waiting: VecDeque<Bytes>,
     bytes: usize,
+    /// How much of that is still the opening.
+    opening: usize,
     since: Option<Instant>,
     /// The first piece has begun to go out: it must end before anything else may follow.
     begun: bool,
@@ -39,6 +43,7 @@ pub struct Wire {
     io: OwnedWriteHalf,
     outbox: RefCell<Outbox>,
     heard: Cell<Instant>,
+    is_read: Cell<bool>,
     departure: Rc<Departure>,
 }
 
@@ -50,6 +55,7 @@ impl Wire {
             io,
             outbox: RefCell::default(),
             heard: Cell::new(Instant::now()),
+            is_read: Cell::new(true),
             departure,
         })
     }
@@ -57,6 +63,20 @@ impl Wire {
     /// Bytes came from the client.
     pub fn note_heard(&self) {
         self.heard.set(Instant::now());
+    }
+
+    /// Whether the session reads at present: who isn't read can't be heard.
+    pub fn set_read(&self, is_read: bool) {
+        if is_read && !self.is_read.get() {
+            self.note_heard();
+        }
+        self.is_read.set(is_read);
+    }
+
+    /// Nothing more is sent; the client reads the end after what was.
+    pub fn end(&self) {
+        // An error means that the connection is gone.
+        drop(SockRef::from(self.io.as_ref()).shutdown(Shutdown::Write));
     }
 
     /// The session's task, to be woken when there is something for it.
@@ -130,6 +150,7 @@ impl Outbox {
 
     fn taken(&mut self, mut written: usize) {
         self.bytes -= written;
+        self.opening = self.opening.min(self.bytes);
         self.since = (self.bytes > 0).then(Instant::now);
         while let Some(first) = self.waiting.front_mut() {
             if written < first.len() {
@@ -147,6 +168,7 @@ impl Outbox {
         self.broken = true;
         self.waiting = VecDeque::new();
         self.bytes = 0;
+        self.opening = 0;
         self.since = None;
         self.wake();
     }
@@ -197,7 +219,13 @@ impl Outlet for Wire {
         if !outbox.closing && !outbox.broken {
             outbox.send(&self.io, frames);
         }
-        outbox.bytes
+        outbox.bytes - outbox.opening
+    }
+
+    fn deliver_opening(&self, frames: &[Frame]) {
+        self.deliver(frames);
+        let mut outbox = self.outbox.borrow_mut();
+        outbox.opening = outbox.bytes;
     }
 
     fn settle(&self, outcome: Result<(), Refused>) {
@@ -215,6 +243,7 @@ impl Outlet for Wire {
         let keep = usize::from(outbox.begun && !outbox.waiting.is_empty());
         outbox.waiting.truncate(keep);
         outbox.bytes = outbox.waiting.iter().map(Bytes::len).sum();
+        outbox.opening = 0;
         outbox.send(&self.io, &[Frame::close(code)]);
         outbox.closing = true;
         outbox.wake();
@@ -228,6 +257,6 @@ impl Outlet for Wire {
     }
 
     fn last_heard(&self) -> Instant {
-        self.heard.get()
+        if self.is_read.get() { self.heard.get() } else { Instant::now() }
     }
 }

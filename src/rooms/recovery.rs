@@ -1,0 +1,159 @@
+//! Tests of what no client can bring about: a room's actor that panics. Real store, registry and
+//! Shard; the sockets are ears that write down what they hear.
+
+use std::cell::{Cell, RefCell};
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::prelude::*;
+use tokio::sync::Notify;
+
+use super::joining::Join;
+use super::outlet::{self, Backlog, Outlet};
+use super::room::Room;
+use super::{Post, Refused, RoomHandle, Rooms, Seat, Shards};
+use crate::config::Settings;
+use crate::domain::{Author, Identity, RoomName, SessionId, clock, ids};
+use crate::protocol::{CloseCode, Dialect, Frame, Opening};
+use crate::store::Store;
+
+/// Makes a room's actor panic.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Fail;
+
+impl Handler<Fail> for Room {
+    type Result = ();
+
+    fn handle(&mut self, _: Fail, _: &mut Self::Context) {
+        panic!("a fault on purpose");
+    }
+}
+
+#[derive(Default)]
+struct Ear {
+    heard: RefCell<Vec<String>>,
+    closed: Cell<Option<u16>>,
+    something: Notify,
+}
+
+impl Outlet for Ear {
+    fn deliver(&self, frames: &[Frame]) -> usize {
+        let texts =
+            frames.iter().map(|frame| String::from_utf8_lossy(&frame.payload()).into_owned());
+        self.heard.borrow_mut().extend(texts);
+        self.something.notify_one();
+        0
+    }
+    fn deliver_opening(&self, frames: &[Frame]) {
+        self.deliver(frames);
+    }
+    fn settle(&self, _: Result<(), Refused>) {}
+    fn close(&self, code: CloseCode) {
+        self.closed.set(Some(code.code));
+        self.something.notify_one();
+    }
+    fn backlog(&self) -> Backlog {
+        Backlog::default()
+    }
+    fn last_heard(&self) -> Instant {
+        Instant::now()
+    }
+}
+
+impl Ear {
+    async fn hears(&self, count: usize) -> Vec<String> {
+        let waiting = async {
+            while self.heard.borrow().len() < count {
+                self.something.notified().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), waiting).await.expect("it was said");
+        self.heard.borrow().clone()
+    }
+}
+
+struct House {
+    rooms: Rooms,
+    store: Store,
+    _dir: tempfile::TempDir,
+}
+
+async fn house() -> House {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut settings = Settings::defaults();
+    settings.store.database_url = format!("sqlite://{}", dir.path().join("test.db").display());
+    let store = Store::open(&settings.store).await.expect("a store");
+    store.migrate().await.expect("tables");
+    let rooms = Rooms::start(store.clone(), &settings.rooms, "test").await.expect("rooms");
+    rooms.start_shard(&settings.session);
+    House { rooms, store, _dir: dir }
+}
+
+impl House {
+    async fn room(&self, name: &str) -> crate::domain::RoomId {
+        let name = RoomName::parse(name).expect("a name");
+        self.store.open_named(&name, None, false, clock::now()).await.expect("a room").0.id
+    }
+
+    async fn enter(&self, room: crate::domain::RoomId) -> (Rc<Ear>, RoomHandle) {
+        let ear = Rc::<Ear>::default();
+        let shard = Shards::here().expect("a Shard");
+        let seat = Seat {
+            session: SessionId(ids::random()),
+            slot: outlet::open(shard.worker, Rc::clone(&ear) as Rc<dyn Outlet>),
+            dialect: Dialect::Guest,
+            who: Author::Guest(ids::random()),
+            card: None,
+            login: None,
+            ip: IpAddr::from([127, 0, 0, 1]),
+            since: clock::now(),
+        };
+        let join = Join::new(Arc::new(seat), Opening::Nothing, shard);
+        let handle = self.rooms.enter(room, join).await.expect("a way in");
+        (ear, handle)
+    }
+
+    async fn say(&self, room: crate::domain::RoomId, text: &str) -> i64 {
+        let post = Post {
+            by: Identity::Guest(ids::random()),
+            content: text.into(),
+            nick_name: None,
+            raw: None,
+            client_id: None,
+        };
+        self.rooms.post(room, post).await.expect("it is stored").event.seq
+    }
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a fault is sent once")]
+fn a_room_that_panics_is_made_anew_with_its_sockets_and_nothing_is_lost_or_doubled() {
+    System::new().block_on(async {
+        let house = house().await;
+        let room = house.room("x").await;
+        let (first, handle) = house.enter(room).await;
+        let (second, _) = house.enter(room).await;
+        assert_eq!(house.say(room, "one").await, 1);
+        assert_eq!(first.hears(1).await, [r#"{"message":"one"}"#]);
+
+        handle.addr.do_send(Fail);
+        assert_eq!(house.say(room, "two").await, 2);
+        assert_eq!(house.say(room, "three").await, 3);
+
+        let all = [r#"{"message":"one"}"#, r#"{"message":"two"}"#, r#"{"message":"three"}"#];
+        for ear in [&first, &second] {
+            assert_eq!(ear.hears(3).await, all);
+            assert_eq!(ear.closed.get(), None);
+        }
+        let live = house.rooms.live();
+        assert_eq!((live.len(), live[0].active_users, live[0].sessions), (1, 2, 2));
+        assert!(!handle.addr.connected());
+        let (third, _) = house.enter(room).await;
+        assert_eq!(house.say(room, "four").await, 4);
+        assert_eq!(third.hears(1).await, [r#"{"message":"four"}"#]);
+        house.store.close().await;
+    });
+}
