@@ -30,6 +30,8 @@ use crate::telemetry::metrics::Metrics;
 const BACKLOG: i32 = 4_096;
 /// Open REST connections may end their request in this time while the server stops.
 const REST_STOPS_IN_S: u64 = 5;
+/// Of the drain's time, the store gets this much to write the last of what was accepted.
+const STORE_CLOSES_IN: Duration = Duration::from_secs(5);
 /// How often a drain looks whether everything was stored.
 const DRAIN_LOOK: Duration = Duration::from_millis(20);
 /// How often what may be forgotten is.
@@ -116,8 +118,12 @@ impl App {
         log::info!("draining: no new sockets, what was accepted is stored");
         self.draining.store(true, Ordering::Relaxed);
         let drained = drain(&self.store, &self.rooms, &handle);
-        if actix_web::rt::time::timeout(self.drain_limit, drained).await.is_err() {
+        let limit = self.drain_limit.saturating_sub(STORE_CLOSES_IN);
+        if actix_web::rt::time::timeout(limit, drained).await.is_err() {
             log::warn!("the drain took longer than drain_s; some clients were cut off");
+        }
+        if actix_web::rt::time::timeout(STORE_CLOSES_IN, self.store.close()).await.is_err() {
+            log::error!("the database did not answer to the end; what it had not answered is lost");
         }
         log::info!("stopped");
         Ok(())
@@ -128,10 +134,11 @@ async fn drain(store: &Store, rooms: &Rooms, server: &ServerHandle) {
     rooms.close_all(close::GOING_AWAY);
     while !rooms.live().is_empty() || store.writer().figures().waiting > 0 {
         actix_web::rt::time::sleep(DRAIN_LOOK).await;
+        // Whoever was on his way in when it began is told as soon as he is there.
+        rooms.close_all(close::GOING_AWAY);
     }
-    rooms.stop();
+    rooms.stop().await;
     server.stop(true).await;
-    store.close().await;
 }
 
 /// A listener that may be bound again at once after a restart.

@@ -181,8 +181,14 @@ pub struct Shard {
     ready: VecDeque<RoomId>,
     patience: Patience,
     swept: Instant,
+    /// Acts of late, for sockets that were on their way in when they came.
+    acts: VecDeque<(Instant, Whose, CloseCode)>,
 }
 
+/// How long an act is remembered: longer than any handshake takes.
+const ACTS_LAST: Duration = Duration::from_secs(60);
+/// How many are; the oldest go first.
+const ACTS_KEPT: usize = 4_096;
 /// How often sockets are looked at.
 const SWEEP: Duration = Duration::from_secs(1);
 
@@ -194,6 +200,7 @@ impl Shard {
             ready: VecDeque::new(),
             patience,
             swept: Instant::now(),
+            acts: VecDeque::new(),
         }
         .start();
         ShardHandle { worker, addr, arbiter: Arbiter::current() }
@@ -219,6 +226,13 @@ impl Shard {
     fn sweep(&mut self) {
         let now = Instant::now();
         let step = now.saturating_duration_since(std::mem::replace(&mut self.swept, now));
+        while self
+            .acts
+            .front()
+            .is_some_and(|(at, ..)| now.saturating_duration_since(*at) > ACTS_LAST)
+        {
+            self.acts.pop_front();
+        }
         let ping = [Frame::ping()];
         for outlet in outlet::all() {
             let waiting_for =
@@ -269,6 +283,13 @@ impl Handler<Steps> for Shard {
     type Result = ();
 
     fn handle(&mut self, Steps { room, step }: Steps, _: &mut Self::Context) {
+        if let Step::Attach(seat, ..) = &step
+            && let Some((.., code)) = self.acts.iter().find(|(_, whose, _)| whose.fits(seat))
+            && let Some(outlet) = outlet::find(seat.slot)
+        {
+            // The act came while this socket was on its way in.
+            outlet.close(*code);
+        }
         let group = self.groups.entry(room).or_default();
         if !group.has_work() {
             self.ready.push_back(room);
@@ -307,6 +328,10 @@ impl Handler<CloseWhere> for Shard {
             }
             return;
         }
+        if self.acts.len() >= ACTS_KEPT {
+            self.acts.pop_front();
+        }
+        self.acts.push_back((Instant::now(), whose.clone(), code));
         for seat in self.groups.values().flat_map(Group::seats).filter(|seat| whose.fits(seat)) {
             if let Some(outlet) = outlet::find(seat.slot) {
                 outlet.close(code);

@@ -1,8 +1,8 @@
 //! Counts that rooms keep for others to read without asking: a room's people and sockets, and
 //! which users are online. Each has one writer, the room; readers may be a moment behind it.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -58,39 +58,46 @@ struct Here {
     sockets: u32,
 }
 
-/// Which users have a socket in some room.
+/// Which users have a socket in some room, and who has gone of late.
 #[derive(Default)]
-pub struct Online(Mutex<HashMap<UserId, Here>>);
+pub struct Online {
+    here: Mutex<HashMap<UserId, Here>>,
+    gone: Mutex<HashSet<UserId>>,
+}
 
 impl Online {
     /// A socket of his sat down.
     pub(super) fn came(&self, card: &UserCard, at: Timestamp) {
-        let mut here = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut here = self.here.lock().unwrap_or_else(PoisonError::into_inner);
         here.entry(UserId(card.id))
             .or_insert_with(|| Here { username: card.username.clone(), since: at, sockets: 0 })
             .sockets += 1;
     }
 
-    /// A socket of his went; whether it was the last.
-    pub(super) fn went(&self, user: UserId) -> bool {
-        let mut here = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// A socket of his went.
+    pub(super) fn went(&self, user: UserId) {
+        let mut here = self.here.lock().unwrap_or_else(PoisonError::into_inner);
         match here.entry(user) {
             Entry::Occupied(mut place) if place.get().sockets > 1 => {
                 place.get_mut().sockets -= 1;
-                false
             }
             Entry::Occupied(place) => {
                 place.remove();
-                true
+                self.gone.lock().unwrap_or_else(PoisonError::into_inner).insert(user);
             }
-            Entry::Vacant(_) => false,
+            Entry::Vacant(_) => {}
         }
+    }
+
+    /// Users whose last socket went since this was last asked.
+    pub(super) fn take_gone(&self) -> Vec<UserId> {
+        self.gone.lock().unwrap_or_else(PoisonError::into_inner).drain().collect()
     }
 
     /// All of them, by id.
     #[must_use]
     pub fn list(&self) -> Vec<OnlineUser> {
-        let here = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let here = self.here.lock().unwrap_or_else(PoisonError::into_inner);
         let mut list: Vec<_> = here
             .iter()
             .map(|(id, user)| OnlineUser {
@@ -106,6 +113,6 @@ impl Online {
     /// How many.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.here.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 }

@@ -10,8 +10,8 @@ use tokio::sync::{Mutex, oneshot};
 
 use crate::config::{RoomSettings, SessionSettings};
 use crate::domain::figures::{Durations, Load, Rate, RoomDetail, RoomLoad};
-use crate::domain::{Posted, RoomId, RoomName, Timestamp, UserId, clock};
-use crate::protocol::{CloseCode, close};
+use crate::domain::{Posted, RoomId, RoomName, SessionId, Timestamp, UserId, clock};
+use crate::protocol::CloseCode;
 use crate::store::{CONTROL_ROOM, MemberChange, Store, StoreError};
 
 use super::control::{Control, Perform};
@@ -20,10 +20,10 @@ use super::fanout::{Shards, Whose};
 use super::figures::{RoomSnapshot, session_row};
 use super::gauge::Online;
 use super::group::GroupFigures;
-use super::joining::Join;
+use super::joining::{Join, Leave};
 use super::posting::{ChangeMember, Post as Posting, Reload};
-use super::registry::{Bring, Registry};
-use super::room::{CloseRoom, RoomHandle, Snapshot};
+use super::registry::{Bring, CloseNow, LeaveLater, Registry, note_gone};
+use super::room::{RoomHandle, Snapshot};
 use super::ticket::Ticket;
 use super::{Act, LiveRoom, OnlineUser, Post, Refused};
 
@@ -121,6 +121,18 @@ impl Rooms {
         self.reach(room, |handle| join.take().map(|join| handle.addr.do_send(join)).is_some()).await
     }
 
+    /// A socket leaves its room, also one that is just being made anew. Said twice, it is one.
+    #[expect(clippy::disallowed_methods, reason = "at most two a session")]
+    pub fn leave(&self, room: RoomId, session: SessionId) {
+        let leave = |handle: &RoomHandle| {
+            handle.addr.do_send(Leave(session));
+            false
+        };
+        if self.directory.send(room, leave).is_none() {
+            self.registry.do_send(LeaveLater { room, session });
+        }
+    }
+
     /// A room's handle after its actor died.
     ///
     /// # Errors
@@ -210,10 +222,7 @@ impl Rooms {
             Refused::Busy
         })?;
         self.directory.release_name(room);
-        self.directory.send(room, |handle| {
-            handle.addr.do_send(CloseRoom(close::ROOM_CLOSED));
-            true
-        });
+        self.registry.do_send(CloseNow(room));
         Ok(closed)
     }
 
@@ -242,8 +251,9 @@ impl Rooms {
     }
 
     /// The node stops: rooms end with their workers and are not made anew.
-    pub fn stop(&self) {
+    pub async fn stop(&self) {
         self.directory.stop();
+        note_gone(&self.store, &self.online).await;
     }
 
     /// Rooms with at least one socket, by name, then id.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 
-use crate::domain::{Event, SessionId, UserId, clock};
+use crate::domain::{Event, SessionId};
 use crate::protocol::dialect::OPENING_MESSAGES;
 use crate::protocol::{CloseCode, Dialect, Frame, Opening, close};
 use crate::store::StoreError;
@@ -86,24 +86,16 @@ impl Room {
         code: Option<CloseCode>,
         ctx: &mut Context<Self>,
     ) {
-        self.opening.retain(|join| join.seat.session != session);
-        let Some(seat) = self.state.leave(session) else { return };
+        // Whoever is still waiting for his first frames goes without a word.
+        self.opening
+            .retain_mut(|join| join.seat.session != session || join.unkept.take().is_none());
+        let Some(seat) = self.state.leave(session) else { return self.retire_later(ctx) };
         self.to_shard(&seat, Step::Detach(session, code));
-        if let Some(user) = seat.user().filter(|user| self.online.went(*user)) {
-            self.note_last_seen(user, ctx);
+        if let Some(user) = seat.user() {
+            self.online.went(user);
         }
         self.count();
         self.retire_later(ctx);
-    }
-
-    fn note_last_seen(&self, user: UserId, ctx: &mut Context<Self>) {
-        let (store, now) = (self.store.clone(), clock::now());
-        let noting = async move {
-            if let Err(error) = store.seen(&[user], now).await {
-                log::warn!("user {user}: when he was last seen could not be stored: {error}");
-            }
-        };
-        ctx.spawn(noting.into_actor(self));
     }
 
     /// Attaches a socket: what it gets first and live frames take the same way, so that nothing
@@ -148,23 +140,33 @@ impl Room {
         ctx: &mut Context<Self>,
     ) {
         let waiting = std::mem::take(&mut self.opening);
-        let latest = match read {
+        let (latest, is_all) = match read {
             // The database may be ahead of what was delivered: that part comes live.
             Ok(messages) => {
-                messages.into_iter().filter(|message| message.seq <= head).collect::<Vec<_>>()
+                let is_all = messages.len() < OPENING_MESSAGES;
+                let known = messages.into_iter().filter(|message| message.seq <= head);
+                (known.collect::<Vec<_>>(), is_all)
             }
             Err(error) => {
                 log::error!("room {}: its latest messages could not be read: {error}", self.id());
                 // Dropped, each closes its socket, which comes again.
-                return drop(waiting);
+                drop(waiting);
+                self.state.window.trim();
+                return self.retire_later(ctx);
             }
         };
-        let is_all = latest.len() < OPENING_MESSAGES;
         self.state.window.fill(latest, head, is_all);
         for join in waiting {
-            self.attach(join, ctx);
+            // He may have been removed, or the room closed, while he waited.
+            match self.state.may_enter(join.seat.who) {
+                Ok(()) => self.attach(join, ctx),
+                Err(code) => join.refuse(code),
+            }
         }
-        self.state.window.trim();
+        if self.opening.is_empty() {
+            self.state.window.trim();
+        }
+        self.retire_later(ctx);
     }
 }
 

@@ -9,6 +9,8 @@ use crate::domain::{
     Author, Event, EventId, EventKind, NewEvent, Posted, RoomRow, Timestamp, UserCard, UserId,
     clock, ids,
 };
+use crate::protocol::close;
+use crate::store::writer::WriterPermit;
 use crate::store::{
     Append, ChangeMembers, Committed, MemberChange, MemberRow, MembersChanged, Outcome, StoreError,
 };
@@ -57,8 +59,7 @@ impl Handler<Post> for Room {
         if post.forwarded {
             self.note_forwarded();
         }
-        if self.reloading {
-            // What was refused by the fence goes first: the sender's order holds.
+        if self.must_hold_back() {
             self.held_back.push_back(post);
         } else {
             self.take(post, ctx);
@@ -67,6 +68,20 @@ impl Handler<Post> for Room {
 }
 
 impl Room {
+    /// While the members change, or the store's fence says that they have, posts wait: what was
+    /// sent before must not be overtaken by what was sent after.
+    fn must_hold_back(&self) -> bool {
+        self.reloading || !self.changing.is_empty() || !self.fenced.is_empty()
+    }
+
+    fn release(&mut self, ctx: &mut Context<Self>) {
+        if !self.must_hold_back() {
+            for post in std::mem::take(&mut self.held_back) {
+                self.take(post, ctx);
+            }
+        }
+    }
+
     fn take(&mut self, post: Post, ctx: &mut Context<Self>) {
         if let Err(refused) = self.state.may_post(post.author) {
             post.ticket.answer(Err(refused));
@@ -108,32 +123,16 @@ impl Room {
             Outcome::Duplicate(first) => {
                 ticket.answer(Ok(Posted { event: Arc::new(*first), duplicate: true }));
             }
-            Outcome::Fenced => self.fenced(event, ticket, held),
-            Outcome::Closed => ticket.answer(Err(Refused::NotFound)),
+            Outcome::Fenced => self.fenced.push(InFlight { event, ticket, held }),
+            Outcome::Closed => {
+                ticket.answer(Err(Refused::NotFound));
+                self.close_for_good(close::ROOM_CLOSED);
+            }
             Outcome::Unknown => ticket.answer(Err(Refused::UnknownOutcome)),
             Outcome::Failed(why) => {
                 log::error!("room {}: an event could not be stored: {why}", self.id());
                 ticket.answer(Err(Refused::Internal));
             }
-        }
-    }
-
-    /// The members changed behind the room's back: the post waits for the rows to be read anew.
-    fn fenced(&mut self, event: NewEvent, ticket: Ticket, held: Held) {
-        // Its place with the Writer went back with the answer; there is one for whoever had one.
-        match self.store.writer().try_permit() {
-            Some(writer) => self.held_back.push_back(Post {
-                author: event.author,
-                sender: event.sender,
-                content: event.content,
-                nick_name: event.nick_name,
-                raw: event.raw,
-                client_id: event.client_id,
-                admission: Admission { held, writer },
-                ticket,
-                forwarded: false,
-            }),
-            None => ticket.answer(Err(Refused::Busy)),
         }
     }
 
@@ -149,6 +148,9 @@ impl Room {
     fn deliver(&mut self, event: &Arc<Event>, held: Option<Held>) {
         let now = clock::now();
         self.state.advance(event, now);
+        if self.opening.is_empty() {
+            self.state.window.trim();
+        }
         let state = &self.state;
         let said = Said::encode(|d| state.speaks(d), |dialect| dialect.say(event, state.words()));
         let held = held.map(Arc::new);
@@ -196,7 +198,8 @@ impl Room {
                 return;
             }
         };
-        let is_page_full = events.len() as u64 == GAP_EVENTS;
+        // A page may end by its rows or by its bytes: only an empty one is the last.
+        let is_last = events.is_empty();
         for event in events {
             self.arrived(Arc::new(event), None);
         }
@@ -205,56 +208,85 @@ impl Room {
         for (event, held) in ahead {
             self.arrived(event, held);
         }
-        if is_page_full {
+        if is_last {
+            self.fill_gap(ctx);
+        } else {
             self.check_position(ctx);
         }
-        self.fill_gap(ctx);
         self.settled(ctx);
     }
 
-    /// Reads the room's row and members anew, then goes on with what was held back.
+    /// Reads the room's row and members anew, then goes on with what came back and what waits. Each
+    /// post that came back gets a new place with the Writer; its turn for one comes.
     pub(super) fn reload(&mut self, ctx: &mut Context<Self>) {
         if self.reloading {
+            self.reload_again = true;
             return;
         }
         self.reloading = true;
-        let (store, room) = (self.store.clone(), self.id());
+        let (store, room, places) = (self.store.clone(), self.id(), self.fenced.len());
         let reading = async move {
             let row = store.room(room).await?;
-            Ok((row, store.members(room).await?))
+            let members = store.members(room).await?;
+            let mut permits = Vec::with_capacity(places);
+            for _ in 0..places {
+                permits.push(store.writer().permit().await);
+            }
+            Ok((row, members, permits))
         };
         ctx.spawn(reading.into_actor(self).map(|read, room, ctx| room.reloaded(read, ctx)));
     }
 
-    fn reloaded(
-        &mut self,
-        read: Result<(Option<RoomRow>, Vec<MemberRow>), StoreError>,
-        ctx: &mut Context<Self>,
-    ) {
+    fn reloaded(&mut self, read: Result<Rows, StoreError>, ctx: &mut Context<Self>) {
         self.reloading = false;
-        let waiting = std::mem::take(&mut self.held_back);
         match read {
-            Ok((Some(row), members)) => {
+            Ok((Some(row), members, mut permits)) => {
                 self.state.reload(row, roles(&members));
-                for post in waiting {
-                    self.take(post, ctx);
+                let with_place = self.fenced.len().min(permits.len());
+                for (back, writer) in
+                    self.fenced.drain(..with_place).zip(permits.drain(..)).collect::<Vec<_>>()
+                {
+                    self.take_again(back, writer, ctx);
                 }
             }
-            Ok((None, _)) => {
-                for post in waiting {
-                    post.ticket.answer(Err(Refused::NotFound));
-                }
+            Ok((None, ..)) => {
+                self.close_for_good(close::ROOM_CLOSED);
+                self.fenced.drain(..).for_each(|back| back.ticket.answer(Err(Refused::NotFound)));
             }
             Err(error) => {
                 log::error!("room {}: its row could not be read: {error}", self.id());
-                for post in waiting {
-                    post.ticket.answer(Err(Refused::Busy));
-                }
+                self.fenced.drain(..).for_each(|back| back.ticket.answer(Err(Refused::Busy)));
             }
         }
+        if std::mem::take(&mut self.reload_again) || !self.fenced.is_empty() {
+            self.reload(ctx);
+        }
+        self.release(ctx);
         self.settled(ctx);
     }
+
+    /// A post that the fence sent back, against the members as they are now.
+    fn take_again(&mut self, back: InFlight, writer: WriterPermit, ctx: &mut Context<Self>) {
+        let InFlight { event, ticket, held } = back;
+        self.take(
+            Post {
+                author: event.author,
+                sender: event.sender,
+                content: event.content,
+                nick_name: event.nick_name,
+                raw: event.raw,
+                client_id: event.client_id,
+                admission: Admission { held, writer },
+                ticket,
+                forwarded: false,
+            },
+            ctx,
+        );
+    }
 }
+
+/// A room's rows, and places with the Writer for what came back.
+type Rows = (Option<RoomRow>, Vec<MemberRow>, Vec<WriterPermit>);
 
 impl Handler<Committed> for Room {
     type Result = ();
@@ -263,7 +295,8 @@ impl Handler<Committed> for Room {
         for (id, outcome) in committed.outcomes {
             self.outcome(id, outcome);
         }
-        if !self.held_back.is_empty() {
+        // All that was checked against the old members comes back before anything goes out anew.
+        if !self.fenced.is_empty() && self.in_flight.is_empty() {
             self.reload(ctx);
         }
         self.fill_gap(ctx);
@@ -280,7 +313,9 @@ impl Handler<Reload> for Room {
     type Result = ();
 
     fn handle(&mut self, _: Reload, ctx: &mut Self::Context) {
+        self.note_forwarded();
         self.reload(ctx);
+        self.settled(ctx);
     }
 }
 
@@ -349,7 +384,7 @@ impl Handler<MembersChanged> for Room {
                 self.members_changed(changed);
                 if let Some(removed) = asked.removes {
                     for session in self.state.sessions_of(removed) {
-                        self.remove(session, Some(crate::protocol::close::REMOVED), ctx);
+                        self.remove(session, Some(close::REMOVED), ctx);
                     }
                 }
                 Ok(())
@@ -362,6 +397,7 @@ impl Handler<MembersChanged> for Room {
             }
         };
         let _ = asked.answer.send(answer);
+        self.release(ctx);
         self.fill_gap(ctx);
         self.settled(ctx);
     }

@@ -140,6 +140,9 @@ fn a_room_that_panics_is_made_anew_with_its_sockets_and_nothing_is_lost_or_doubl
         assert_eq!(first.hears(1).await, [r#"{"message":"one"}"#]);
 
         handle.addr.do_send(Fail);
+        while handle.addr.connected() {
+            tokio::task::yield_now().await;
+        }
         assert_eq!(house.say(room, "two").await, 2);
         assert_eq!(house.say(room, "three").await, 3);
 

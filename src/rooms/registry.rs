@@ -3,12 +3,14 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::prelude::*;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::config::RoomSettings;
-use crate::domain::{RoomId, RoomRow, clock};
+use crate::domain::{RoomId, RoomRow, SessionId, clock};
+use crate::protocol::close;
 use crate::store::{MemberRow, Store, StoreError};
 
 use super::Refused;
@@ -16,14 +18,27 @@ use super::admission::{Gate, bytes_of_node};
 use super::directory::Directory;
 use super::fanout::{ShardHandle, Shards};
 use super::gauge::{Gauge, Online};
-use super::room::{Recovered, Retire, Room, RoomHandle, Start};
+use super::group::Step;
+use super::joining::Leave;
+use super::room::{CloseRoom, Recovered, Retire, Room, RoomHandle, Start};
 use super::seat::Seat;
 use super::window::WindowBudget;
 
 /// Requests that wait for rooms to start; each is one socket's or one REST caller's.
 const MAILBOX: usize = 4_096;
 
-type Waiting = Vec<oneshot::Sender<Result<RoomHandle, Refused>>>;
+/// A room's rows are read again after this time when the database did not answer.
+const AGAIN: Duration = Duration::from_secs(1);
+/// How often it is noted who has gone.
+const NOTE_GONE: Duration = Duration::from_secs(1);
+
+/// A room that is being started, and what it is told as soon as it is there.
+#[derive(Default)]
+struct Starting {
+    waiting: Vec<oneshot::Sender<Result<RoomHandle, Refused>>>,
+    left: Vec<SessionId>,
+    closed: bool,
+}
 
 /// The supervisor of all rooms.
 pub struct Registry {
@@ -34,7 +49,7 @@ pub struct Registry {
     online: Arc<Online>,
     windows: Arc<WindowBudget>,
     bytes: Arc<Semaphore>,
-    starting: HashMap<RoomId, Waiting>,
+    starting: HashMap<RoomId, Starting>,
     generation: u64,
 }
 
@@ -84,17 +99,60 @@ impl Registry {
         ctx.spawn(reading.into_actor(self).map(move |found, registry, ctx| {
             let outcome = match found {
                 Ok(Some(found)) => registry.start(found, on, ctx),
-                Ok(None) => Err(Refused::NotFound),
+                Ok(None) => {
+                    registry.orphan(room);
+                    Err(Refused::NotFound)
+                }
                 Err(error) => {
                     log::error!("room {room}: it could not be started: {error}");
                     Err(Refused::Busy)
                 }
             };
-            for waiting in registry.starting.remove(&room).unwrap_or_default() {
+            let goes_on = recovers && matches!(outcome, Err(Refused::Busy));
+            let starting = if goes_on {
+                // Its sockets are still there: the room must be, too.
+                ctx.run_later(AGAIN, move |registry, ctx| registry.begin(room, None, true, ctx));
+                registry.starting.get_mut(&room).map(std::mem::take).unwrap_or_default()
+            } else {
+                registry.starting.remove(&room).unwrap_or_default()
+            };
+            if let Ok(handle) = &outcome {
+                registry.tell(handle, &starting);
+            }
+            for waiting in starting.waiting {
                 // Who asked may be gone.
                 drop(waiting.send(outcome.clone()));
             }
         }));
+    }
+
+    /// What came for the room while it was being started.
+    #[expect(clippy::disallowed_methods, reason = "one a session or an act")]
+    fn tell(&self, handle: &RoomHandle, starting: &Starting) {
+        for session in &starting.left {
+            handle.addr.do_send(Leave(*session));
+        }
+        if starting.closed {
+            self.close_now(handle.id);
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "one an act")]
+    fn close_now(&self, room: RoomId) -> bool {
+        let close = |handle: &RoomHandle| {
+            handle.addr.do_send(CloseRoom(close::ROOM_CLOSED));
+            true
+        };
+        let is_live = self.directory.send(room, close).is_some();
+        self.directory.release_name(room);
+        is_live
+    }
+
+    /// A room that is not there any more: who is still in it is told.
+    fn orphan(&self, room: RoomId) {
+        for shard in self.shards.all() {
+            shard.step(room, Step::CloseAll(close::ROOM_CLOSED));
+        }
     }
 
     /// Starts the room on the worker of who needs it first.
@@ -186,6 +244,65 @@ impl Actor for Registry {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX);
+        ctx.run_interval(NOTE_GONE, |registry, ctx| {
+            let (store, online) = (registry.store.clone(), Arc::clone(&registry.online));
+            ctx.spawn(async move { note_gone(&store, &online).await }.into_actor(registry));
+        });
+    }
+}
+
+/// Stores when those were last seen who have gone since the last time.
+pub(super) async fn note_gone(store: &Store, online: &Online) {
+    let gone = online.take_gone();
+    if gone.is_empty() {
+        return;
+    }
+    if let Err(error) = store.seen(&gone, clock::now()).await {
+        log::warn!("when {} users were last seen could not be stored: {error}", gone.len());
+    }
+}
+
+/// A socket leaves a room that is not live: it may be about to be.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct LeaveLater {
+    /// Which.
+    pub room: RoomId,
+    /// Whose seat.
+    pub session: SessionId,
+}
+
+impl Handler<LeaveLater> for Registry {
+    type Result = ();
+
+    #[expect(clippy::disallowed_methods, reason = "at most two a session")]
+    fn handle(&mut self, LeaveLater { room, session }: LeaveLater, _: &mut Self::Context) {
+        let leave = |handle: &RoomHandle| {
+            handle.addr.do_send(Leave(session));
+            false
+        };
+        if self.directory.send(room, leave).is_none()
+            && let Some(starting) = self.starting.get_mut(&room)
+        {
+            starting.left.push(session);
+        }
+    }
+}
+
+/// A room's row was closed: its sockets are, too, be it live or about to be.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct CloseNow(pub RoomId);
+
+impl Handler<CloseNow> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, CloseNow(room): CloseNow, _: &mut Self::Context) {
+        if !self.close_now(room)
+            && let Some(starting) = self.starting.get_mut(&room)
+        {
+            starting.closed = true;
+        }
     }
 }
 
@@ -208,7 +325,7 @@ impl Handler<Bring> for Registry {
         }
         let (sender, receiver) = oneshot::channel();
         let is_first = !self.starting.contains_key(&room);
-        self.starting.entry(room).or_default().push(sender);
+        self.starting.entry(room).or_default().waiting.push(sender);
         if is_first {
             self.begin(room, on, false, ctx);
         }

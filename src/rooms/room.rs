@@ -64,7 +64,10 @@ pub struct Room {
     pub(super) changing: HashMap<EventId, Changing>,
     /// Posts that wait for the rows to be read anew, in order.
     pub(super) held_back: VecDeque<Post>,
+    /// Posts that the store's fence sent back; they go before those held back.
+    pub(super) fenced: Vec<InFlight>,
     pub(super) reloading: bool,
+    pub(super) reload_again: bool,
     /// Events that the database has and whose predecessors are being read.
     pub(super) ahead: Vec<(Arc<Event>, Option<Held>)>,
     pub(super) filling: bool,
@@ -132,7 +135,9 @@ impl Room {
             in_flight: HashMap::new(),
             changing: HashMap::new(),
             held_back: VecDeque::new(),
+            fenced: Vec::new(),
             reloading: false,
+            reload_again: false,
             ahead: Vec::new(),
             filling: false,
             opening: Vec::new(),
@@ -191,6 +196,11 @@ impl Room {
             && self.in_flight.is_empty()
             && self.changing.is_empty()
             && self.held_back.is_empty()
+            && self.fenced.is_empty()
+            && self.opening.is_empty()
+            && self.ahead.is_empty()
+            && !self.filling
+            && !self.reloading
     }
 
     #[expect(clippy::disallowed_methods, reason = "one a linger")]
@@ -279,10 +289,10 @@ pub struct CloseRoom(pub CloseCode);
 impl Handler<CloseRoom> for Room {
     type Result = ();
 
-    fn handle(&mut self, CloseRoom(code): CloseRoom, _: &mut Self::Context) {
+    fn handle(&mut self, CloseRoom(code): CloseRoom, ctx: &mut Self::Context) {
         self.forwarded += 1;
-        self.state.close(clock::now());
-        self.to_shards(|| Step::CloseAll(code));
+        self.close_for_good(code);
+        self.retire_later(ctx);
     }
 }
 
@@ -320,6 +330,12 @@ impl Handler<Snapshot> for Room {
 }
 
 impl Room {
+    /// Nobody speaks or enters here any more.
+    pub(super) fn close_for_good(&mut self, code: CloseCode) {
+        self.state.close(clock::now());
+        self.to_shards(|| Step::CloseAll(code));
+    }
+
     /// A message came through the registry.
     pub(super) const fn note_forwarded(&mut self) {
         self.forwarded += 1;

@@ -61,8 +61,13 @@ impl RoomState {
         }
     }
 
-    /// The rows were read anew; the order goes on where it was.
+    /// The rows were read anew; the order goes on where it was. Rows older than what is known say
+    /// nothing, and a room that was closed stays so.
     pub fn reload(&mut self, row: RoomRow, members: HashMap<UserId, Role>) {
+        if row.member_rev < self.row.member_rev {
+            return;
+        }
+        let row = RoomRow { closed_at: row.closed_at.or(self.row.closed_at), ..row };
         if let Some(name) = &row.name {
             self.words.name.clone_from(name);
         }

@@ -53,6 +53,7 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.give(Err(Refused::Internal));
+        // It may be with the Writer already: nobody here can tell.
+        self.give(Err(Refused::UnknownOutcome));
     }
 }

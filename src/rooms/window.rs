@@ -54,11 +54,10 @@ impl Window {
         self.budget.used.fetch_add(weight(event), Ordering::Relaxed);
     }
 
-    /// Takes the next event; they come in order.
+    /// Takes the next event; they come in order. [`Window::trim`] brings it back within its bounds.
     pub fn push(&mut self, event: Arc<Event>) {
         self.weigh(&event);
         self.events.push_back(event);
-        self.trim();
     }
 
     /// Puts the room's latest messages in, as read from the database: all of them up to `head_then`,
@@ -177,11 +176,13 @@ mod tests {
     fn over_its_bounds_the_oldest_go_and_a_hole_is_refused() {
         let mut window = Window::new(0, 2, WindowBudget::new(1 << 20));
         (1..=5).for_each(|seq| window.push(Arc::new(event(seq))));
+        window.trim();
         assert_eq!(seqs(window.latest_messages(2)), Some(vec![4, 5]));
         assert_eq!(seqs(window.latest_messages(3)), None);
         assert!(!window.fill(vec![event(1)], 1, true));
         let mut tiny = Window::new(0, 10, WindowBudget::new(1));
         tiny.push(Arc::new(event(1)));
+        tiny.trim();
         assert_eq!((tiny.bytes(), seqs(tiny.latest_messages(1))), (0, None));
     }
 }

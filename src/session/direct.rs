@@ -120,7 +120,7 @@ async fn begin(
         return Err(io::Error::other("this worker has no Shard"));
     };
     let session = SessionId(ids::random());
-    let departure = Departure::new(session);
+    let departure = Departure::new(session, porter.rooms().clone());
     let (reading, writing) = io.into_split();
     let wire = Wire::new(writing, Rc::clone(&departure));
     let place =
@@ -140,7 +140,7 @@ async fn begin(
     decoder.take(&unread);
     let relay = match porter.rooms().enter(guest.room, join).await {
         Ok(room) => {
-            place.departure.joined(room.clone());
+            place.departure.joined(room.id);
             Some(Relay::new(porter.rooms().clone(), room, seat, shard, settings))
         }
         Err(refused) => {

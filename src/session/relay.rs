@@ -2,7 +2,7 @@
 //! post that the room has no place for, and leaves the room exactly once. The engine reads, writes
 //! and calls it; it never waits.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -11,10 +11,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::config::SessionSettings;
-use crate::domain::SessionId;
+use crate::domain::{RoomId, SessionId};
 use crate::protocol::{CloseCode, Frame, Incoming, close};
 use crate::rooms::admission::Admission;
-use crate::rooms::joining::Leave;
 use crate::rooms::posting::Post;
 use crate::rooms::room::Typing;
 use crate::rooms::ticket::Ticket;
@@ -22,19 +21,19 @@ use crate::rooms::{Refused, RoomHandle, Rooms, Seat, ShardHandle};
 
 use super::state::{Action, Words, hear};
 
-/// The socket's place in its room, given up once: when the server says goodbye or when the
-/// session ends, whichever comes first.
-#[derive(Debug)]
+/// The socket's place in its room, given up when the server says goodbye and again when the session
+/// ends: a room that died in between was made anew with it.
 pub struct Departure {
     session: SessionId,
-    room: RefCell<Option<RoomHandle>>,
+    rooms: Rooms,
+    room: Cell<Option<RoomId>>,
 }
 
 impl Departure {
     /// A session that has no room yet.
     #[must_use]
-    pub fn new(session: SessionId) -> Rc<Self> {
-        Rc::new(Self { session, room: RefCell::new(None) })
+    pub fn new(session: SessionId, rooms: Rooms) -> Rc<Self> {
+        Rc::new(Self { session, rooms, room: Cell::new(None) })
     }
 
     /// Whose place it is.
@@ -44,20 +43,19 @@ impl Departure {
     }
 
     /// The room it is to leave.
-    pub fn joined(&self, room: RoomHandle) {
-        self.room.replace(Some(room));
+    pub fn joined(&self, room: RoomId) {
+        self.room.set(Some(room));
     }
 
     /// Leaves.
-    #[expect(clippy::disallowed_methods, reason = "one a session")]
     pub fn leave(&self) {
-        if let Some(room) = self.room.take() {
-            room.addr.do_send(Leave(self.session));
+        if let Some(room) = self.room.get() {
+            self.rooms.leave(room, self.session);
         }
     }
 }
 
-type Waiting = Pin<Box<dyn Future<Output = Option<(RoomHandle, Admission)>>>>;
+type Waiting = Pin<Box<dyn Future<Output = Result<(RoomHandle, Admission), Refused>>>>;
 
 /// What the engine does next.
 #[derive(Debug)]
@@ -143,15 +141,13 @@ impl Relay {
             let (rooms, room, limit) = (self.rooms.clone(), self.room.clone(), self.busy_wait);
             let waiting = Box::pin(async move {
                 let admitted = async {
-                    let room = if room.addr.connected() {
-                        room
-                    } else {
-                        rooms.find(room.id).await.ok()?
-                    };
-                    let admission = room.gate.admit(bytes).await?;
-                    Some((room, admission))
+                    let room =
+                        if room.addr.connected() { room } else { rooms.find(room.id).await? };
+                    let admission = room.gate.admit(bytes).await.ok_or(Refused::Busy)?;
+                    Ok((room, admission))
                 };
-                actix_web::rt::time::timeout(limit, admitted).await.ok().flatten()
+                let in_time = actix_web::rt::time::timeout(limit, admitted).await;
+                in_time.unwrap_or(Err(Refused::Busy))
             });
             self.in_hand = Some((words, waiting));
         }
@@ -181,12 +177,13 @@ impl Relay {
         let Poll::Ready(outcome) = waiting.as_mut().poll(task) else { return Step::Nothing };
         let words = self.in_hand.take().map(|(words, _)| words);
         match (outcome, words) {
-            (Some((room, admission)), Some(words)) => {
+            (Ok((room, admission)), Some(words)) => {
                 self.room = room;
                 self.send(words, admission);
                 Step::Nothing
             }
-            _ => Step::Close(close::BUSY),
+            (Err(refused), _) => Step::Close(farewell(refused)),
+            (Ok(_), None) => Step::Nothing,
         }
     }
 

@@ -77,7 +77,7 @@ pub async fn serve(
             (None, Some(code))
         }
     };
-    let departure = Departure::new(SessionId(ids::random()));
+    let departure = Departure::new(SessionId(ids::random()), porter.rooms().clone());
     let link = Link::new(request.conn_data::<Rc<Line>>().cloned(), Rc::clone(&departure));
     let decoder = Decoder::new(settings.max_frame_bytes);
     let mut session =
@@ -252,7 +252,7 @@ impl WebSession {
         let join = Join::new(Arc::clone(&seat), guest.opening, shard.clone());
         match porter.rooms().enter(guest.room, join).await {
             Ok(room) => {
-                departure.joined(room.clone());
+                departure.joined(room.id);
                 self.relay = Some(Relay::new(porter.rooms().clone(), room, seat, shard, settings));
             }
             Err(refused) => self.link.close(farewell(refused)),
