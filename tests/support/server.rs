@@ -164,11 +164,13 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        let ended = self.child.try_wait().ok().flatten();
         self.kill9();
         if std::thread::panicking() {
             let log = self.log();
             let from = log.char_indices().rev().nth(6_000).map_or(0, |(at, _)| at);
-            eprintln!("---- log of the server\n{}----", &log[from..]);
+            let ended = ended.map_or_else(String::new, |how| format!(" (it had ended: {how})"));
+            eprintln!("---- log of the server{ended}\n{}----", &log[from..]);
         }
     }
 }
