@@ -30,6 +30,8 @@ use crate::telemetry::metrics::Metrics;
 const BACKLOG: i32 = 4_096;
 /// Open REST connections may end their request in this time while the server stops.
 const REST_STOPS_IN_S: u64 = 5;
+/// A client that was answered for the last time has this long to hang up.
+const DISCONNECTS_IN: Duration = Duration::from_secs(1);
 /// Of the drain's time, the store gets this much to write the last of what was accepted.
 const STORE_CLOSES_IN: Duration = Duration::from_secs(5);
 /// How often a drain looks whether everything was stored.
@@ -174,6 +176,7 @@ fn serve(parts: &Parts, porter: Porter, listener: TcpListener) -> anyhow::Result
                 let app = http::app(&parts, |_| {});
                 HttpService::build()
                     .client_request_timeout(head_timeout)
+                    .client_disconnect_timeout(DISCONNECTS_IN)
                     .tcp_nodelay(true)
                     .upgrade(fn_service(move |(request, framed)| {
                         let serving = direct::serve(
@@ -206,6 +209,7 @@ fn serve(parts: &Parts, porter: Porter, listener: TcpListener) -> anyhow::Result
                 });
                 HttpService::build()
                     .client_request_timeout(head_timeout)
+                    .client_disconnect_timeout(DISCONNECTS_IN)
                     .on_connect_ext(move |io, data| web_actors::on_connect(io, data, &session))
                     .finish(map_config(app, |()| AppConfig::default()))
                     .tcp()

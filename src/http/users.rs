@@ -32,5 +32,12 @@ pub async fn list(
     rows.retain(|row| row.card.id != caller.id().0);
     let page = Page::cut(&query, rows, limit, |row| row.card.id.to_string());
     let online: HashSet<i64> = rooms.online().into_iter().map(|user| user.id.0).collect();
-    Ok(page.map(|row| PersonOnline::new(&row, online.contains(&row.card.id))).respond())
+    let gone = rooms.just_gone();
+    Ok(page
+        .map(|row| {
+            let mut person = PersonOnline::new(&row, online.contains(&row.card.id));
+            person.last_seen = gone.get(&UserId(row.card.id)).copied().or(person.last_seen);
+            person
+        })
+        .respond())
 }

@@ -1,8 +1,8 @@
 //! Counts that rooms keep for others to read without asking: a room's people and sockets, and
 //! which users are online. Each has one writer, the room; readers may be a moment behind it.
 
+use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -62,7 +62,8 @@ struct Here {
 #[derive(Default)]
 pub struct Online {
     here: Mutex<HashMap<UserId, Here>>,
-    gone: Mutex<HashSet<UserId>>,
+    /// When, as long as the store does not know it.
+    gone: Mutex<HashMap<UserId, Timestamp>>,
 }
 
 impl Online {
@@ -75,7 +76,7 @@ impl Online {
     }
 
     /// A socket of his went.
-    pub(super) fn went(&self, user: UserId) {
+    pub(super) fn went(&self, user: UserId, at: Timestamp) {
         let mut here = self.here.lock().unwrap_or_else(PoisonError::into_inner);
         match here.entry(user) {
             Entry::Occupied(mut place) if place.get().sockets > 1 => {
@@ -83,15 +84,22 @@ impl Online {
             }
             Entry::Occupied(place) => {
                 place.remove();
-                self.gone.lock().unwrap_or_else(PoisonError::into_inner).insert(user);
+                self.gone.lock().unwrap_or_else(PoisonError::into_inner).insert(user, at);
             }
             Entry::Vacant(_) => {}
         }
     }
 
-    /// Users whose last socket went since this was last asked.
-    pub(super) fn take_gone(&self) -> Vec<UserId> {
-        self.gone.lock().unwrap_or_else(PoisonError::into_inner).drain().collect()
+    /// Users whose last socket went, and when, as long as the store does not know it.
+    #[must_use]
+    pub fn gone(&self) -> HashMap<UserId, Timestamp> {
+        self.gone.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The store knows now.
+    pub(super) fn noted(&self, gone: &HashMap<UserId, Timestamp>) {
+        let mut left = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
+        left.retain(|user, at| gone.get(user) != Some(at));
     }
 
     /// All of them, by id.

@@ -264,9 +264,7 @@ impl Group {
     fn attach(&mut self, seat: Arc<Seat>, opening: &[Frame], head: i64) {
         let Some(outlet) = outlet::find(seat.slot) else { return };
         self.last_seq = self.last_seq.max(head);
-        if !opening.is_empty() {
-            outlet.deliver_opening(opening);
-        }
+        outlet.seated(opening);
         self.places.insert(seat.session, self.seats.len());
         self.seats.push(seat);
     }

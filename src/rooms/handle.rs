@@ -268,6 +268,12 @@ impl Rooms {
         self.online.list()
     }
 
+    /// Users who went offline just now, and when: the store learns of it a moment later.
+    #[must_use]
+    pub fn just_gone(&self) -> HashMap<UserId, Timestamp> {
+        self.online.gone()
+    }
+
     /// Counts a refused handshake or post.
     pub fn count_refusal(&self) {
         self.refusals.fetch_add(1, Ordering::Relaxed);

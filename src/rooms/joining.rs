@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 
-use crate::domain::{Event, SessionId};
+use crate::domain::{Event, SessionId, clock};
 use crate::protocol::dialect::OPENING_MESSAGES;
 use crate::protocol::{CloseCode, Dialect, Frame, Opening, close};
 use crate::store::StoreError;
@@ -92,7 +92,7 @@ impl Room {
         let Some(seat) = self.state.leave(session) else { return self.retire_later(ctx) };
         self.to_shard(&seat, Step::Detach(session, code));
         if let Some(user) = seat.user() {
-            self.online.went(user);
+            self.online.went(user, clock::now());
         }
         self.count();
         self.retire_later(ctx);

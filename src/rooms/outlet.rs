@@ -17,8 +17,9 @@ pub trait Outlet {
     /// Takes frames in order: writes what the kernel takes now and keeps the rest. Answers how
     /// many bytes wait afterwards, those of the opening not counted.
     fn deliver(&self, frames: &[Frame]) -> usize;
-    /// Takes what the socket gets first: it may be more than may wait otherwise.
-    fn deliver_opening(&self, frames: &[Frame]);
+    /// The socket has its seat and is counted. It gets this first; it may be more than may wait
+    /// otherwise.
+    fn seated(&self, opening: &[Frame]);
     /// One of the socket's own posts was answered.
     fn settle(&self, outcome: Result<(), Refused>);
     /// Says goodbye: what has not begun to go out is dropped, the close frame follows.
@@ -106,7 +107,7 @@ mod tests {
         fn deliver(&self, _: &[Frame]) -> usize {
             0
         }
-        fn deliver_opening(&self, _: &[Frame]) {}
+        fn seated(&self, _: &[Frame]) {}
         fn settle(&self, _: Result<(), Refused>) {}
         fn close(&self, _: CloseCode) {}
         fn backlog(&self) -> Backlog {

@@ -47,8 +47,8 @@ impl Outlet for Ear {
         self.something.notify_one();
         0
     }
-    fn deliver_opening(&self, frames: &[Frame]) {
-        self.deliver(frames);
+    fn seated(&self, opening: &[Frame]) {
+        self.deliver(opening);
     }
     fn settle(&self, _: Result<(), Refused>) {}
     fn close(&self, code: CloseCode) {

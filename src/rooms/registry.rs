@@ -9,7 +9,7 @@ use actix::prelude::*;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::config::RoomSettings;
-use crate::domain::{RoomId, RoomRow, SessionId, clock};
+use crate::domain::{RoomId, RoomRow, SessionId, UserId, clock};
 use crate::protocol::close;
 use crate::store::{MemberRow, Store, StoreError};
 
@@ -253,12 +253,14 @@ impl Actor for Registry {
 
 /// Stores when those were last seen who have gone since the last time.
 pub(super) async fn note_gone(store: &Store, online: &Online) {
-    let gone = online.take_gone();
-    if gone.is_empty() {
-        return;
-    }
-    if let Err(error) = store.seen(&gone, clock::now()).await {
-        log::warn!("when {} users were last seen could not be stored: {error}", gone.len());
+    let gone = online.gone();
+    let Some(newest) = gone.values().max() else { return };
+    let users: Vec<UserId> = gone.keys().copied().collect();
+    match store.seen(&users, *newest).await {
+        Ok(()) => online.noted(&gone),
+        Err(error) => {
+            log::warn!("when {} users were last seen is not stored yet: {error}", gone.len())
+        }
     }
 }
 

@@ -238,7 +238,7 @@ impl Drop for Room {
     fn drop(&mut self) {
         self.gauge.clear();
         for user in self.state.seats().filter_map(|seat| seat.user()) {
-            self.online.went(user);
+            self.online.went(user, clock::now());
         }
         self.registry.do_send(Died { room: self.id(), generation: self.generation });
     }

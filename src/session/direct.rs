@@ -2,6 +2,7 @@
 //! writes on what waits; an idle one holds no buffer. Reads go through one buffer a worker.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -22,7 +23,7 @@ use tokio::net::tcp::OwnedReadHalf;
 
 use crate::config::SessionSettings;
 use crate::domain::{SessionId, clock, ids};
-use crate::protocol::{Decoder, Frame, Gate};
+use crate::protocol::{Decoder, Frame, Gate, close};
 use crate::rooms::joining::Join;
 use crate::rooms::outlet::{self, Outlet};
 use crate::rooms::{Seat, Shards, Slot};
@@ -41,7 +42,7 @@ const READS_IN_A_ROW: usize = 8;
 const BACKLOG_TO_PAUSE_AT: usize = 64 * 1_024;
 /// A client that was told goodbye has this long to read it and hang up.
 const GOODBYE: Duration = Duration::from_secs(5);
-/// The answer to a handshake must be written in this time.
+/// A room must have seated its new socket in this time.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
 thread_local! {
@@ -83,7 +84,7 @@ pub async fn serve(
         Ok((guest, knock)) => {
             answer.extend(handshake::switching(&knock.key));
             if let Err(error) =
-                begin(porter, &settings, parts.io, parts.read_buf, guest, &knock, &answer).await
+                begin(porter, &settings, parts.io, parts.read_buf, guest, &knock, answer).await
             {
                 log::debug!("a socket from {} was lost in its handshake: {error}", knock.ip);
             }
@@ -107,15 +108,14 @@ async fn finish(mut io: TcpStream, answer: &[u8]) {
 async fn begin(
     porter: Porter,
     settings: &SessionSettings,
-    mut io: TcpStream,
+    io: TcpStream,
     unread: BytesMut,
     guest: Guest,
     knock: &Knock,
-    answer: &[u8],
+    answer: Vec<u8>,
 ) -> io::Result<()> {
     io.set_nodelay(true)?;
     SockRef::from(&io).set_tcp_user_timeout(Some(Duration::from_secs(settings.max_pending_s)))?;
-    timeout(HANDSHAKE, io.write_all(answer)).await??;
     let Some(shard) = Shards::here() else {
         return Err(io::Error::other("this worker has no Shard"));
     };
@@ -148,6 +148,11 @@ async fn begin(
             None
         }
     };
+    // Only then: whose handshake is done is counted.
+    if timeout(HANDSHAKE, poll_fn(|task| wire.poll_seated(task))).await.is_err() {
+        wire.close(close::SERVER_FAULT);
+    }
+    wire.answer(answer);
     DirectSession { wire, reading, decoder, relay, ended: false, _place: place }.start();
     Ok(())
 }

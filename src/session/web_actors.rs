@@ -5,6 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::net::{Shutdown, TcpStream as StdStream};
 use std::os::fd::{AsFd, OwnedFd};
 use std::pin::Pin;
@@ -17,7 +18,7 @@ use actix::fut::ActorFuture;
 use actix::prelude::*;
 use actix_http::ws::{CloseReason, Message, ProtocolError};
 use actix_web::rt::net::TcpStream;
-use actix_web::rt::time::sleep;
+use actix_web::rt::time::{sleep, timeout};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, dev::Extensions};
 use actix_web_actors::ws::WebsocketContext;
@@ -28,7 +29,7 @@ use socket2::SockRef;
 
 use crate::config::SessionSettings;
 use crate::domain::{SessionId, clock, ids};
-use crate::protocol::{CloseCode, Decoder, Frame, Gate};
+use crate::protocol::{CloseCode, Decoder, Frame, Gate, close};
 use crate::rooms::joining::Join;
 use crate::rooms::outlet::{self, Backlog, Outlet};
 use crate::rooms::{Refused, Seat, Shards, Slot};
@@ -40,6 +41,9 @@ use super::relay::{Departure, Relay, Step, farewell};
 
 /// A client that was told goodbye has this long to read it before the line is cut.
 const GOODBYE: Duration = Duration::from_secs(5);
+
+/// A room must have seated its new socket in this time.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// A second handle on the connection: a body that its client does not read is never polled, so
 /// only the socket itself can end it.
@@ -106,6 +110,7 @@ struct Outbox {
     opening: usize,
     since: Option<Instant>,
     closing: bool,
+    seated: bool,
     outcomes: Vec<Result<(), Refused>>,
     waker: Option<Waker>,
 }
@@ -130,6 +135,13 @@ impl Link {
             departure,
             line,
         })
+    }
+
+    /// Ready once the room has seated the socket, or turned it away.
+    fn poll_seated(&self, task: &mut TaskContext<'_>) -> Poll<()> {
+        let mut outbox = self.outbox.borrow_mut();
+        outbox.waker = Some(task.waker().clone());
+        if outbox.seated || outbox.closing { Poll::Ready(()) } else { Poll::Pending }
     }
 
     fn wake(&self) {
@@ -160,10 +172,13 @@ impl Outlet for Link {
         bytes
     }
 
-    fn deliver_opening(&self, frames: &[Frame]) {
-        self.deliver(frames);
+    fn seated(&self, opening: &[Frame]) {
+        self.deliver(opening);
         let mut outbox = self.outbox.borrow_mut();
         outbox.opening = outbox.bytes;
+        outbox.seated = true;
+        drop(outbox);
+        self.wake();
     }
 
     fn settle(&self, outcome: Result<(), Refused>) {
@@ -256,6 +271,11 @@ impl WebSession {
                 self.relay = Some(Relay::new(porter.rooms().clone(), room, seat, shard, settings));
             }
             Err(refused) => self.link.close(farewell(refused)),
+        }
+        // Only then: whose handshake is done is counted.
+        let seated = poll_fn(|task| self.link.poll_seated(task));
+        if timeout(HANDSHAKE, seated).await.is_err() {
+            self.link.close(close::SERVER_FAULT);
         }
     }
 

@@ -34,6 +34,9 @@ struct Outbox {
     begun: bool,
     closing: bool,
     broken: bool,
+    /// The handshake is not answered yet: nothing goes out before its answer.
+    corked: bool,
+    seated: bool,
     outcomes: Vec<Result<(), Refused>>,
     waker: Option<Waker>,
 }
@@ -48,16 +51,35 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// Around a socket whose handshake is done.
+    /// Around a socket whose handshake is not answered yet: see [`Wire::answer`].
     #[must_use]
     pub fn new(io: OwnedWriteHalf, departure: Rc<Departure>) -> Rc<Self> {
         Rc::new(Self {
             io,
-            outbox: RefCell::default(),
+            outbox: RefCell::new(Outbox { corked: true, ..Outbox::default() }),
             heard: Cell::new(Instant::now()),
             is_read: Cell::new(true),
             departure,
         })
+    }
+
+    /// Ready once the room has seated the socket, or turned it away.
+    pub fn poll_seated(&self, task: &mut Context<'_>) -> Poll<()> {
+        self.set_waker(task.waker());
+        let outbox = self.outbox.borrow();
+        if outbox.seated || outbox.closing { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Answers the handshake; what was delivered meanwhile follows.
+    pub fn answer(&self, answer: Vec<u8>) {
+        let mut outbox = self.outbox.borrow_mut();
+        outbox.corked = false;
+        outbox.bytes += answer.len();
+        outbox.since.get_or_insert_with(Instant::now);
+        outbox.waiting.push_front(answer.into());
+        if outbox.write_waiting(&self.io).is_err() {
+            outbox.fail();
+        }
     }
 
     /// Bytes came from the client.
@@ -182,7 +204,7 @@ impl Outbox {
     /// Sends pieces behind what waits; writes straight from them when nothing does.
     fn send(&mut self, io: &OwnedWriteHalf, frames: &[Frame]) {
         let mut frames = frames.iter().map(Frame::wire);
-        if self.waiting.is_empty() {
+        if self.waiting.is_empty() && !self.corked {
             loop {
                 let pieces: SmallVec<[&Bytes; SLICES]> = frames.by_ref().take(SLICES).collect();
                 if pieces.is_empty() {
@@ -222,10 +244,12 @@ impl Outlet for Wire {
         outbox.bytes - outbox.opening
     }
 
-    fn deliver_opening(&self, frames: &[Frame]) {
-        self.deliver(frames);
+    fn seated(&self, opening: &[Frame]) {
+        self.deliver(opening);
         let mut outbox = self.outbox.borrow_mut();
         outbox.opening = outbox.bytes;
+        outbox.seated = true;
+        outbox.wake();
     }
 
     fn settle(&self, outcome: Result<(), Refused>) {
