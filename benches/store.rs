@@ -9,16 +9,17 @@ mod postgres;
 
 use std::fs::File;
 use std::io::Write;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use hubbub::config::StoreSettings;
 use hubbub::domain::{
-    Author, EventId, EventKind, NewEvent, RoomId, RoomName, Timestamp, clock, ids,
+    Author, EventId, EventKind, NewEvent, RoomId, RoomName, Timestamp, UserCard, UserId, UserName,
+    clock, ids,
 };
-use hubbub::store::{Append, Committed, Outcome, Store};
+use hubbub::store::{Append, Committed, NewUser, Outcome, Store};
 use tokio::sync::oneshot;
-use uuid::Uuid;
 
 const SENDERS: usize = 64;
 const IN_FLIGHT: usize = 8;
@@ -34,7 +35,9 @@ const LONG_ROOM: u32 = 1_000_000;
 struct Crowd {
     store: Store,
     rooms: Vec<RoomId>,
-    authors: Vec<Uuid>,
+    senders: Vec<Arc<UserCard>>,
+    /// What sets its client ids apart from another run's.
+    run: i64,
     sent: u32,
     answered: u32,
     wanted: u32,
@@ -56,11 +59,10 @@ impl Crowd {
         let n = self.sent;
         self.sent += 1;
         let place = usize::try_from(n).unwrap_or_default();
-        let event = message(
-            self.rooms[place % self.rooms.len()],
-            self.authors[place % SENDERS],
-            Some(format!("client-{n}")),
-        );
+        // Each sender stays in his room.
+        let sender = place % SENDERS;
+        let room = self.rooms[sender % self.rooms.len()];
+        let event = message(room, &self.senders[sender], Some(format!("{}-{n}", self.run)));
         let permit = self.store.writer().try_permit().expect("fewer in flight than places");
         let reply = ctx.address().recipient();
         self.store.writer().append(Append { event, member_rev: 0, permit, reply });
@@ -114,14 +116,14 @@ impl Handler<Expect> for Alone {
     }
 }
 
-fn message(room: RoomId, author: Uuid, client_id: Option<String>) -> NewEvent {
+fn message(room: RoomId, sender: &Arc<UserCard>, client_id: Option<String>) -> NewEvent {
     let now: Timestamp = clock::now();
     NewEvent {
         id: EventId(ids::at(now)),
         room,
         kind: EventKind::Message,
-        author: Author::Guest(author),
-        sender: None,
+        author: Author::User(UserId(sender.id)),
+        sender: Some(Arc::clone(sender)),
         nick_name: None,
         content: "x".repeat(TEXT_BYTES),
         raw: None,
@@ -150,14 +152,41 @@ async fn room(store: &Store, name: &str) -> RoomId {
     store.open_named(&name, None, false, clock::now()).await.expect("a room").0.id
 }
 
+/// The senders' accounts, made when missing.
+async fn users(store: &Store) -> Vec<Arc<UserCard>> {
+    let mut cards = Vec::new();
+    for n in 0..SENDERS {
+        let username = UserName::parse(&format!("sender{n}")).expect("a name");
+        let row = match store.user_by_name(username.as_str()).await.expect("an answer") {
+            Some(row) => row,
+            None => {
+                let new = NewUser {
+                    username,
+                    email: String::new(),
+                    password_hash: String::new(),
+                    first_name: String::new(),
+                    last_name: String::new(),
+                    is_superuser: false,
+                };
+                store.create_user(new, clock::now()).await.expect("an account")
+            }
+        };
+        cards.push(row.card);
+    }
+    cards
+}
+
 /// Sends `wanted` messages over these rooms; how long it took.
 async fn crowd(store: &Store, rooms: Vec<RoomId>, wanted: u32) -> Duration {
     let (done, end) = oneshot::channel();
+    let senders = users(store).await;
     let start = Instant::now();
+    let run = clock::now().micros();
     Crowd {
         store: store.clone(),
         rooms,
-        authors: (0..SENDERS).map(|_| ids::random()).collect(),
+        senders,
+        run,
         sent: 0,
         answered: 0,
         wanted,
@@ -193,7 +222,7 @@ async fn throughput(store: &Store) {
 /// Medians of a lone message, and of an appending write of 4 KiB with `fdatasync`, in turns.
 async fn lone(store: &Store, floor: &mut File) {
     let room = room(store, "lone").await;
-    let author = ids::random();
+    let sender = users(store).await.remove(0);
     let alone = Alone(None).start();
     let (mut messages, mut writes) = (Vec::new(), Vec::new());
     for n in 0..LONE {
@@ -203,7 +232,7 @@ async fn lone(store: &Store, floor: &mut File) {
 
         let (answered, answer) = oneshot::channel();
         alone.send(Expect(answered)).await.expect("it listens");
-        let event = message(room, author, Some(n.to_string()));
+        let event = message(room, &sender, Some(n.to_string()));
         let permit = store.writer().try_permit().expect("a place");
         let reply = alone.clone().recipient();
         let start = Instant::now();

@@ -5,13 +5,14 @@
 mod batch;
 mod change;
 mod figures;
+mod inbox;
 mod lane;
 mod ledger;
 mod plan;
 mod postgres;
 mod sqlite;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use actix::prelude::*;
 use sea_orm::DatabaseConnection;
@@ -20,7 +21,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::domain::{Author, Event, EventId, NewEvent, Role, RoomId, Timestamp, UserId};
 use figures::Counters;
 pub use figures::WriterFigures;
-use lane::{Drain, Lane};
+use inbox::{Handed, Inbox, Work};
+use lane::{Drain, GoOn, Lane};
 
 /// One event to store.
 #[derive(Message)]
@@ -142,13 +144,17 @@ pub struct Writer {
 
 #[derive(Debug)]
 struct Inner {
-    lanes: Vec<(Addr<Lane>, ArbiterHandle)>,
+    lanes: Vec<LaneHandle>,
     places: Arc<Semaphore>,
     max_waiting: usize,
     counters: Arc<Counters>,
-    /// Whether the lanes take anything. Held for reading while something is handed over, so that
-    /// all of it is before the end or refused.
-    open: RwLock<bool>,
+}
+
+#[derive(Debug)]
+struct LaneHandle {
+    inbox: Arc<Inbox>,
+    actor: Addr<Lane>,
+    thread: ArbiterHandle,
 }
 
 impl Writer {
@@ -159,18 +165,17 @@ impl Writer {
         let lanes = lanes
             .into_iter()
             .map(|db| {
-                let arbiter = Arbiter::new().handle();
-                let counters = Arc::clone(&counters);
-                let lane = Lane::start_in_arbiter(&arbiter, move |ctx| {
-                    ctx.set_mailbox_capacity(max_waiting);
-                    Lane::new(db, settings.max_batch.max(1), counters)
+                let thread = Arbiter::new().handle();
+                let inbox = Arc::new(Inbox::default());
+                let (takes, counts) = (Arc::clone(&inbox), Arc::clone(&counters));
+                let actor = Lane::start_in_arbiter(&thread, move |_| {
+                    Lane::new(db, settings.max_batch.max(1), takes, counts)
                 });
-                (lane, arbiter)
+                LaneHandle { inbox, actor, thread }
             })
             .collect();
         let places = Arc::new(Semaphore::new(max_waiting));
-        let open = RwLock::new(true);
-        Self { inner: Arc::new(Inner { lanes, places, max_waiting, counters, open }) }
+        Self { inner: Arc::new(Inner { lanes, places, max_waiting, counters }) }
     }
 
     /// A place in the queue now, or none: `busy`.
@@ -190,29 +195,31 @@ impl Writer {
     }
 
     /// Hands over; order is kept for each room. Never blocks.
-    #[expect(clippy::disallowed_methods, reason = "bounded by the permit in the message")]
     pub fn append(&self, append: Append) {
-        let open = self.inner.open.read().unwrap_or_else(PoisonError::into_inner);
-        if *open {
-            self.lane(append.event.room).do_send(append);
-        } else {
-            let failed = Outcome::Failed("the server is stopping".into());
-            append.reply.do_send(Committed {
-                room: append.event.room,
-                outcomes: vec![(append.event.id, failed)],
-            });
-        }
+        let room = append.event.room;
+        self.hand_over(room, Work::post(append));
     }
 
     /// In order with the room's appends.
-    #[expect(clippy::disallowed_methods, reason = "bounded by the permit in the message")]
     pub fn change_members(&self, change: ChangeMembers) {
-        let open = self.inner.open.read().unwrap_or_else(PoisonError::into_inner);
-        if *open {
-            self.lane(change.room).do_send(change);
-        } else {
-            let result = Err(super::StoreError::Busy);
-            change.reply.do_send(MembersChanged { room: change.room, id: change.id, result });
+        self.hand_over(change.room, Work::Change(change));
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "one message each time that the lane rests")]
+    fn hand_over(&self, room: RoomId, work: Work) {
+        let lane = self.lane(room);
+        match lane.inbox.hand_over(work) {
+            Handed::Gathers => {}
+            Handed::Wake => lane.actor.do_send(GoOn),
+            Handed::Refused(Work::Post(waiting)) => {
+                let Append { event, reply, .. } = waiting.append;
+                let failed = Outcome::Failed("the server is stopping".into());
+                reply.do_send(Committed { room, outcomes: vec![(event.id, failed)] });
+            }
+            Handed::Refused(Work::Change(ChangeMembers { id, reply, .. })) => {
+                let result = Err(super::StoreError::Busy);
+                reply.do_send(MembersChanged { room, id, result });
+            }
         }
     }
 
@@ -225,20 +232,19 @@ impl Writer {
 
     /// Stores and answers what was accepted, then ends its threads.
     pub(super) async fn close(&self) {
-        *self.inner.open.write().unwrap_or_else(PoisonError::into_inner) = false;
-        for (lane, arbiter) in &self.inner.lanes {
+        for lane in &self.inner.lanes {
             // An error means that it has ended already.
-            if lane.send(Drain).await.is_ok() {
-                arbiter.stop();
+            if lane.actor.send(Drain).await.is_ok() {
+                lane.thread.stop();
             }
         }
     }
 
     /// The same room always has the same lane.
-    fn lane(&self, room: RoomId) -> &Addr<Lane> {
+    fn lane(&self, room: RoomId) -> &LaneHandle {
         let lanes = &self.inner.lanes;
         // The last bits of an id are random, and 32 of them are enough to spread rooms.
         let bits = u32::from_be_bytes(room.0.as_bytes()[12..].try_into().unwrap_or_default());
-        &lanes[bits as usize % lanes.len()].0
+        &lanes[bits as usize % lanes.len()]
     }
 }

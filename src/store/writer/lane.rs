@@ -1,44 +1,29 @@
 //! A lane of the Writer: an actor on a thread of its own that commits one turn after the other.
-//! Called through `Writer`. Must never wait for more to come, nor have two commits on their way.
+//! Woken through `Writer`. Must never wait for more to come, nor have two commits on their way.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
 
 use actix::prelude::*;
 use sea_orm::DatabaseConnection;
 use tokio::sync::oneshot;
 
-use super::batch::{self, Waiting};
-use super::change;
 use super::figures::Counters;
-use super::{Append, ChangeMembers};
+use super::inbox::{Inbox, Turn};
+use super::{batch, change};
 
 /// The actor.
 pub(super) struct Lane {
     db: DatabaseConnection,
     max_batch: usize,
+    inbox: Arc<Inbox>,
     counters: Arc<Counters>,
-    queue: VecDeque<Work>,
-    at_work: bool,
     drained: Vec<oneshot::Sender<()>>,
 }
 
-enum Work {
-    Post(Waiting),
-    Change(ChangeMembers),
-}
-
-/// What one commit does: a run of posts, or one change of members.
-enum Turn {
-    Posts(Vec<Waiting>),
-    Change(ChangeMembers),
-}
-
-/// Take the next turn, if none is on its way.
+/// Take the next turn. Sent by whoever finds the lane at rest, and by the lane to itself.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct GoOn;
+pub(super) struct GoOn;
 
 /// Answered once everything accepted so far is stored.
 #[derive(Message)]
@@ -46,36 +31,13 @@ struct GoOn;
 pub(super) struct Drain;
 
 impl Lane {
-    pub(super) fn new(db: DatabaseConnection, max_batch: usize, counters: Arc<Counters>) -> Self {
-        let (queue, drained) = (VecDeque::new(), Vec::new());
-        Self { db, max_batch, counters, queue, at_work: false, drained }
-    }
-
-    /// Work came in. What else is in the mailbox is taken in first: the note goes behind it.
-    fn take_in(&mut self, work: Work, ctx: &mut Context<Self>) {
-        self.queue.push_back(work);
-        if !self.at_work {
-            self.at_work = true;
-            ctx.notify(GoOn);
-        }
-    }
-
-    fn next_turn(&mut self) -> Option<Turn> {
-        let mut posts = Vec::new();
-        while posts.len() < self.max_batch {
-            match self.queue.pop_front() {
-                Some(Work::Post(post)) => posts.push(post),
-                Some(Work::Change(change)) if posts.is_empty() => {
-                    return Some(Turn::Change(change));
-                }
-                Some(change) => {
-                    self.queue.push_front(change);
-                    break;
-                }
-                None => break,
-            }
-        }
-        (!posts.is_empty()).then_some(Turn::Posts(posts))
+    pub(super) fn new(
+        db: DatabaseConnection,
+        max_batch: usize,
+        inbox: Arc<Inbox>,
+        counters: Arc<Counters>,
+    ) -> Self {
+        Self { db, max_batch, inbox, counters, drained: Vec::new() }
     }
 }
 
@@ -87,8 +49,7 @@ impl Handler<GoOn> for Lane {
     type Result = ();
 
     fn handle(&mut self, _: GoOn, ctx: &mut Self::Context) {
-        let Some(turn) = self.next_turn() else {
-            self.at_work = false;
+        let Some(turn) = self.inbox.next_turn(self.max_batch) else {
             for drained in self.drained.drain(..) {
                 // Who asked may have gone.
                 let _ = drained.send(());
@@ -106,30 +67,13 @@ impl Handler<GoOn> for Lane {
     }
 }
 
-impl Handler<Append> for Lane {
-    type Result = ();
-
-    fn handle(&mut self, append: Append, ctx: &mut Self::Context) {
-        self.take_in(Work::Post(Waiting { append, since: Instant::now() }), ctx);
-    }
-}
-
-impl Handler<ChangeMembers> for Lane {
-    type Result = ();
-
-    fn handle(&mut self, change: ChangeMembers, ctx: &mut Self::Context) {
-        self.take_in(Work::Change(change), ctx);
-    }
-}
-
 impl Handler<Drain> for Lane {
     type Result = ResponseFuture<()>;
 
     fn handle(&mut self, _: Drain, ctx: &mut Self::Context) -> Self::Result {
         let (drained, done) = oneshot::channel();
         self.drained.push(drained);
-        if !self.at_work {
-            self.at_work = true;
+        if self.inbox.close() {
             ctx.notify(GoOn);
         }
         Box::pin(async move {
