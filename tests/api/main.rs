@@ -27,6 +27,7 @@ mod openapi;
 mod ops;
 mod pair;
 mod presence;
+mod races;
 mod random;
 mod rest_to_socket;
 mod security;
