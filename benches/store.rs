@@ -157,19 +157,19 @@ async fn users(store: &Store) -> Vec<Arc<UserCard>> {
     let mut cards = Vec::new();
     for n in 0..SENDERS {
         let username = UserName::parse(&format!("sender{n}")).expect("a name");
-        let row = match store.user_by_name(username.as_str()).await.expect("an answer") {
-            Some(row) => row,
-            None => {
-                let new = NewUser {
-                    username,
-                    email: String::new(),
-                    password_hash: String::new(),
-                    first_name: String::new(),
-                    last_name: String::new(),
-                    is_superuser: false,
-                };
-                store.create_user(new, clock::now()).await.expect("an account")
-            }
+        let row = if let Some(row) = store.user_by_name(username.as_str()).await.expect("an answer")
+        {
+            row
+        } else {
+            let new = NewUser {
+                username,
+                email: String::new(),
+                password_hash: String::new(),
+                first_name: String::new(),
+                last_name: String::new(),
+                is_superuser: false,
+            };
+            store.create_user(new, clock::now()).await.expect("an account")
         };
         cards.push(row.card);
     }

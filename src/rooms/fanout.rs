@@ -186,7 +186,7 @@ pub struct Shard {
 }
 
 /// How long an act is remembered: longer than any handshake takes.
-const ACTS_LAST: Duration = Duration::from_secs(60);
+const ACTS_LAST: Duration = Duration::from_mins(1);
 /// How many are; the oldest go first.
 const ACTS_KEPT: usize = 4_096;
 /// How often sockets are looked at.

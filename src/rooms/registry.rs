@@ -259,7 +259,7 @@ pub(super) async fn note_gone(store: &Store, online: &Online) {
     match store.seen(&users, *newest).await {
         Ok(()) => online.noted(&gone),
         Err(error) => {
-            log::warn!("when {} users were last seen is not stored yet: {error}", gone.len())
+            log::warn!("when {} users were last seen is not stored yet: {error}", gone.len());
         }
     }
 }

@@ -23,6 +23,17 @@ use super::relay::Departure;
 /// Pieces in one write.
 const SLICES: usize = 32;
 
+/// How far the connection is on its way to its end.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum End {
+    #[default]
+    None,
+    /// Goodbye was said, or waits to be.
+    Goodbye,
+    /// The connection is gone.
+    Broken,
+}
+
 #[derive(Default)]
 struct Outbox {
     waiting: VecDeque<Bytes>,
@@ -32,8 +43,7 @@ struct Outbox {
     since: Option<Instant>,
     /// The first piece has begun to go out: it must end before anything else may follow.
     begun: bool,
-    closing: bool,
-    broken: bool,
+    end: End,
     /// The handshake is not answered yet: nothing goes out before its answer.
     corked: bool,
     seated: bool,
@@ -67,7 +77,7 @@ impl Wire {
     pub fn poll_seated(&self, task: &mut Context<'_>) -> Poll<()> {
         self.set_waker(task.waker());
         let outbox = self.outbox.borrow();
-        if outbox.seated || outbox.closing { Poll::Ready(()) } else { Poll::Pending }
+        if outbox.seated || outbox.end != End::None { Poll::Ready(()) } else { Poll::Pending }
     }
 
     /// Answers the handshake; what was delivered meanwhile follows.
@@ -117,7 +127,7 @@ impl Wire {
     /// Whether goodbye was said.
     #[must_use]
     pub fn is_closing(&self) -> bool {
-        self.outbox.borrow().closing
+        self.outbox.borrow().end == End::Goodbye
     }
 
     /// Writes what waits as far as the kernel takes it. Ready: nothing waits any more.
@@ -128,7 +138,7 @@ impl Wire {
         loop {
             {
                 let mut outbox = self.outbox.borrow_mut();
-                if outbox.broken {
+                if outbox.end == End::Broken {
                     return Poll::Ready(Err(ErrorKind::BrokenPipe.into()));
                 }
                 outbox.write_waiting(&self.io)?;
@@ -187,7 +197,7 @@ impl Outbox {
     }
 
     fn fail(&mut self) {
-        self.broken = true;
+        self.end = End::Broken;
         self.waiting = VecDeque::new();
         self.bytes = 0;
         self.opening = 0;
@@ -238,7 +248,7 @@ impl Outbox {
 impl Outlet for Wire {
     fn deliver(&self, frames: &[Frame]) -> usize {
         let mut outbox = self.outbox.borrow_mut();
-        if !outbox.closing && !outbox.broken {
+        if outbox.end == End::None {
             outbox.send(&self.io, frames);
         }
         outbox.bytes - outbox.opening
@@ -261,7 +271,7 @@ impl Outlet for Wire {
     fn close(&self, code: CloseCode) {
         self.departure.leave();
         let mut outbox = self.outbox.borrow_mut();
-        if outbox.closing || outbox.broken {
+        if outbox.end != End::None {
             return;
         }
         let keep = usize::from(outbox.begun && !outbox.waiting.is_empty());
@@ -269,14 +279,14 @@ impl Outlet for Wire {
         outbox.bytes = outbox.waiting.iter().map(Bytes::len).sum();
         outbox.opening = 0;
         outbox.send(&self.io, &[Frame::close(code)]);
-        outbox.closing = true;
+        outbox.end = End::Goodbye;
         outbox.wake();
     }
 
     fn backlog(&self) -> Backlog {
         let outbox = self.outbox.borrow();
         // Whoever is being closed is no longer judged by what waits for him.
-        let since = outbox.since.filter(|_| !outbox.closing);
+        let since = outbox.since.filter(|_| outbox.end == End::None);
         Backlog { bytes: outbox.bytes, since }
     }
 
