@@ -220,17 +220,20 @@ fn event(room: RoomId, author: Author, sender: Option<Arc<UserCard>>, content: &
     }
 }
 
+/// Answers that an ear holds until they are asked for: more than any test stores.
+const HEARD: usize = 1 << 20;
+
 /// Stands for a room: hears the Writer's answers.
 pub struct Ear {
     committed: Recipient<Committed>,
     changed: Recipient<MembersChanged>,
-    pub commits: mpsc::UnboundedReceiver<Committed>,
-    pub changes: mpsc::UnboundedReceiver<MembersChanged>,
+    pub commits: mpsc::Receiver<Committed>,
+    pub changes: mpsc::Receiver<MembersChanged>,
 }
 
 struct Listener {
-    commits: mpsc::UnboundedSender<Committed>,
-    changes: mpsc::UnboundedSender<MembersChanged>,
+    commits: mpsc::Sender<Committed>,
+    changes: mpsc::Sender<MembersChanged>,
 }
 
 impl Actor for Listener {
@@ -240,21 +243,21 @@ impl Actor for Listener {
 impl Handler<Committed> for Listener {
     type Result = ();
     fn handle(&mut self, committed: Committed, _: &mut Self::Context) {
-        let _ = self.commits.send(committed);
+        let _ = self.commits.try_send(committed);
     }
 }
 
 impl Handler<MembersChanged> for Listener {
     type Result = ();
     fn handle(&mut self, changed: MembersChanged, _: &mut Self::Context) {
-        let _ = self.changes.send(changed);
+        let _ = self.changes.try_send(changed);
     }
 }
 
 impl Ear {
     pub fn new() -> Self {
-        let (to_commits, commits) = mpsc::unbounded_channel();
-        let (to_changes, changes) = mpsc::unbounded_channel();
+        let (to_commits, commits) = mpsc::channel(HEARD);
+        let (to_changes, changes) = mpsc::channel(HEARD);
         let listener = Listener { commits: to_commits, changes: to_changes }.start();
         let committed = listener.clone().recipient();
         Self { committed, changed: listener.recipient(), commits, changes }
@@ -270,7 +273,7 @@ impl Ear {
     pub async fn outcomes(&mut self, count: usize) -> Vec<(EventId, Outcome)> {
         let mut outcomes = Vec::new();
         while outcomes.len() < count {
-            let committed = tokio::time::timeout(Duration::from_secs(60), self.commits.recv());
+            let committed = tokio::time::timeout(Duration::from_mins(1), self.commits.recv());
             let committed = committed.await.expect("an answer within a minute");
             outcomes.extend(committed.expect("an answer").outcomes);
         }

@@ -131,8 +131,8 @@ async fn rooms_of_a_user_come_most_recently_active_first(home: Home) {
     let alice = home.user("alice").await;
     let (owner, other) = (user_id(&alice), user_id(&home.user("bob").await));
     let mut rooms = Vec::new();
-    for (n, name) in ["one", "two", "three"].iter().enumerate() {
-        let at = now.plus_secs(n as i64 - 10);
+    for (ago, name) in [(10, "one"), (9, "two"), (8, "three")] {
+        let at = now.plus_secs(-ago);
         rooms.push(store.create_group(&room_name(name), owner, &[], at).await.expect("a group"));
     }
     let (pair, _) = store.open_pair(owner, other, now.plus_secs(-20)).await.expect("a pair");
