@@ -22,16 +22,15 @@ use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::net::tcp::OwnedReadHalf;
 
 use crate::config::SessionSettings;
-use crate::domain::{SessionId, clock, ids};
 use crate::protocol::{Decoder, Frame, Gate, close};
 use crate::rooms::joining::Join;
-use crate::rooms::outlet::{self, Outlet};
-use crate::rooms::{Seat, Shards, Slot};
+use crate::rooms::{Outlet, Shards};
 
 use super::door::{self, Knock};
 use super::entry::{Denied, Guest, Porter};
 use super::handshake;
-use super::relay::{Departure, Relay, Step};
+use super::place::{Departure, Place};
+use super::relay::{Relay, Step, farewell};
 use super::wire::Wire;
 
 /// Bytes read at a time, into one buffer a worker.
@@ -119,32 +118,21 @@ async fn begin(
     let Some(shard) = Shards::here() else {
         return Err(io::Error::other("this worker has no Shard"));
     };
-    let session = SessionId(ids::random());
-    let departure = Departure::new(session, porter.rooms().clone());
+    let departure = Departure::new(porter.rooms().clone());
     let (reading, writing) = io.into_split();
     let wire = Wire::new(writing, Rc::clone(&departure));
-    let place =
-        Place { slot: outlet::open(shard.worker, Rc::clone(&wire) as Rc<dyn Outlet>), departure };
-    let seat = Arc::new(Seat {
-        session,
-        slot: place.slot,
-        dialect: guest.dialect,
-        who: guest.identity.author(),
-        card: guest.identity.card().cloned(),
-        login: guest.identity.login(),
-        ip: knock.ip,
-        since: clock::now(),
-    });
+    let place = Place::open(&shard, Rc::clone(&wire) as Rc<dyn Outlet>, Rc::clone(&departure));
+    let seat = place.seat(&guest, knock.ip);
     let join = Join::new(Arc::clone(&seat), guest.opening, shard.clone());
     let mut decoder = Decoder::new(settings.max_frame_bytes);
     decoder.take(&unread);
     let relay = match porter.rooms().enter(guest.room, join).await {
         Ok(room) => {
-            place.departure.joined(room.id);
+            departure.joined(room.id);
             Some(Relay::new(porter.rooms().clone(), room, seat, shard, settings))
         }
         Err(refused) => {
-            wire.close(super::relay::farewell(refused));
+            wire.close(farewell(refused));
             None
         }
     };
@@ -155,19 +143,6 @@ async fn begin(
     wire.answer(answer);
     DirectSession { wire, reading, decoder, relay, ended: false, _place: place }.start();
     Ok(())
-}
-
-/// The session's slot and seat, given back when it ends.
-struct Place {
-    slot: Slot,
-    departure: Rc<Departure>,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.departure.leave();
-        outlet::shut(self.slot);
-    }
 }
 
 /// The session actor.

@@ -7,6 +7,7 @@ pub mod direct;
 pub mod door;
 pub mod entry;
 pub mod handshake;
+pub mod place;
 pub mod relay;
 pub mod state;
 pub mod web_actors;

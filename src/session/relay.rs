@@ -2,16 +2,13 @@
 //! post that the room has no place for, and leaves the room exactly once. The engine reads, writes
 //! and calls it; it never waits.
 
-use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::config::SessionSettings;
-use crate::domain::{RoomId, SessionId};
 use crate::protocol::{CloseCode, Frame, Incoming, close};
 use crate::rooms::admission::Admission;
 use crate::rooms::posting::Post;
@@ -20,40 +17,6 @@ use crate::rooms::ticket::Ticket;
 use crate::rooms::{Refused, RoomHandle, Rooms, Seat, ShardHandle};
 
 use super::state::{Action, Words, hear};
-
-/// The socket's place in its room, given up when the server says goodbye and again when the session
-/// ends: a room that died in between was made anew with it.
-pub struct Departure {
-    session: SessionId,
-    rooms: Rooms,
-    room: Cell<Option<RoomId>>,
-}
-
-impl Departure {
-    /// A session that has no room yet.
-    #[must_use]
-    pub fn new(session: SessionId, rooms: Rooms) -> Rc<Self> {
-        Rc::new(Self { session, rooms, room: Cell::new(None) })
-    }
-
-    /// Whose place it is.
-    #[must_use]
-    pub const fn session(&self) -> SessionId {
-        self.session
-    }
-
-    /// The room it is to leave.
-    pub fn joined(&self, room: RoomId) {
-        self.room.set(Some(room));
-    }
-
-    /// Leaves.
-    pub fn leave(&self) {
-        if let Some(room) = self.room.get() {
-            self.rooms.leave(room, self.session);
-        }
-    }
-}
 
 type Waiting = Pin<Box<dyn Future<Output = Result<(RoomHandle, Admission), Refused>>>>;
 

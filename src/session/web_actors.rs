@@ -28,16 +28,16 @@ use futures_util::stream::pending;
 use socket2::SockRef;
 
 use crate::config::SessionSettings;
-use crate::domain::{SessionId, clock, ids};
 use crate::protocol::{CloseCode, Decoder, Frame, Gate, close};
 use crate::rooms::joining::Join;
-use crate::rooms::outlet::{self, Backlog, Outlet};
-use crate::rooms::{Refused, Seat, Shards, Slot};
+use crate::rooms::outlet::{Backlog, Outlet};
+use crate::rooms::{Refused, Shards};
 
 use super::door::{self, Refusal};
 use super::entry::{Denied, Guest, Porter};
 use super::handshake;
-use super::relay::{Departure, Relay, Step, farewell};
+use super::place::{Departure, Place};
+use super::relay::{Relay, Step, farewell};
 
 /// A client that was told goodbye has this long to read it before the line is cut.
 const GOODBYE: Duration = Duration::from_secs(5);
@@ -81,7 +81,7 @@ pub async fn serve(
             (None, Some(code))
         }
     };
-    let departure = Departure::new(SessionId(ids::random()), porter.rooms().clone());
+    let departure = Departure::new(porter.rooms().clone());
     let link = Link::new(request.conn_data::<Rc<Line>>().cloned(), Rc::clone(&departure));
     let decoder = Decoder::new(settings.max_frame_bytes);
     let mut session =
@@ -220,19 +220,6 @@ impl Outlet for Link {
     }
 }
 
-/// The session's slot and seat, given back when it ends.
-struct Place {
-    slot: Slot,
-    departure: Rc<Departure>,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.departure.leave();
-        outlet::shut(self.slot);
-    }
-}
-
 /// The session actor.
 struct WebSession {
     link: Rc<Link>,
@@ -252,18 +239,10 @@ impl WebSession {
         ip: std::net::IpAddr,
     ) {
         let Some(shard) = Shards::here() else { return };
-        let slot = outlet::open(shard.worker, Rc::clone(&self.link) as Rc<dyn Outlet>);
-        let seat = Arc::new(Seat {
-            session: departure.session(),
-            slot,
-            dialect: guest.dialect,
-            who: guest.identity.author(),
-            card: guest.identity.card().cloned(),
-            login: guest.identity.login(),
-            ip,
-            since: clock::now(),
-        });
-        self.place = Some(Place { slot, departure: Rc::clone(&departure) });
+        let outlet = Rc::clone(&self.link) as Rc<dyn Outlet>;
+        let place = Place::open(&shard, outlet, Rc::clone(&departure));
+        let seat = place.seat(&guest, ip);
+        self.place = Some(place);
         let join = Join::new(Arc::clone(&seat), guest.opening, shard.clone());
         match porter.rooms().enter(guest.room, join).await {
             Ok(room) => {

@@ -18,7 +18,7 @@ use crate::protocol::{CloseCode, Frame};
 use crate::rooms::Refused;
 use crate::rooms::outlet::{Backlog, Outlet};
 
-use super::relay::Departure;
+use super::place::Departure;
 
 /// Pieces in one write.
 const SLICES: usize = 32;
