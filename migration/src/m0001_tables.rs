@@ -84,7 +84,9 @@ const TABLES: &[&str] = &[
         PRIMARY KEY (room, seq)
     ){clustered}",
     "CREATE UNIQUE INDEX event_id ON event (id)",
-    "CREATE UNIQUE INDEX event_client ON event (room, author, client_id) \
+    // Author last: clients number their messages or take ids that grow with time, so that what
+    // many authors send at once lies together.
+    "CREATE UNIQUE INDEX event_client ON event (room, client_id, author) \
      WHERE client_id IS NOT NULL",
     "CREATE INDEX event_target ON event (room, target) WHERE target IS NOT NULL",
     r#"CREATE TABLE ban (

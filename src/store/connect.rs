@@ -203,13 +203,10 @@ async fn open_sqlite(
             .test_before_acquire(false)
     };
     // A full disk or a failed write makes SQLite roll back by itself, which the driver does not
-    // learn: such a connection would never begin another transaction, so it is replaced. The ping
-    // goes first, for it waits until a roll-back that the driver did ask for is done.
-    let writer = held().max_connections(1).min_connections(1).after_release(|connection, _| {
-        Box::pin(async move {
-            connection.ping().await?;
-            Ok(!connection.is_in_transaction())
-        })
+    // learn: such a connection would never begin another transaction, so it is replaced. Whatever
+    // roll-back the driver did ask for was awaited when the connection came back to the pool.
+    let writer = held().max_connections(1).min_connections(1).before_acquire(|connection, _| {
+        Box::pin(async move { Ok(!connection.is_in_transaction()) })
     });
     let writer: SqlitePool = writer
         .connect_with(
