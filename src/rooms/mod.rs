@@ -13,6 +13,7 @@ pub mod gauge;
 pub mod group;
 mod handle;
 pub mod joining;
+pub mod membership;
 pub mod outlet;
 pub mod patience;
 pub mod posting;
