@@ -157,8 +157,8 @@ async fn users(store: &Store) -> Vec<Arc<UserCard>> {
     let mut cards = Vec::new();
     for n in 0..SENDERS {
         let username = UserName::parse(&format!("sender{n}")).expect("a name");
-        let row = if let Some(row) = store.user_by_name(username.as_str()).await.expect("an answer")
-        {
+        let there = store.user_by_name(username.as_str()).await.expect("an answer");
+        let row = if let Some(row) = there {
             row
         } else {
             let new = NewUser {

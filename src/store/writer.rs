@@ -211,15 +211,17 @@ impl Writer {
         match lane.inbox.hand_over(work) {
             Handed::Gathers => {}
             Handed::Wake => lane.actor.do_send(GoOn),
-            Handed::Refused(Work::Post(waiting)) => {
-                let Append { event, reply, .. } = waiting.append;
-                let failed = Outcome::Failed("the server is stopping".into());
-                reply.do_send(Committed { room, outcomes: vec![(event.id, failed)] });
-            }
-            Handed::Refused(Work::Change(ChangeMembers { id, reply, .. })) => {
-                let result = Err(super::StoreError::Busy);
-                reply.do_send(MembersChanged { room, id, result });
-            }
+            Handed::Refused(work) => match *work {
+                Work::Post(waiting) => {
+                    let Append { event, reply, .. } = waiting.append;
+                    let failed = Outcome::Failed("the server is stopping".into());
+                    reply.do_send(Committed { room, outcomes: vec![(event.id, failed)] });
+                }
+                Work::Change(ChangeMembers { id, reply, .. }) => {
+                    let result = Err(super::StoreError::Busy);
+                    reply.do_send(MembersChanged { room, id, result });
+                }
+            },
         }
     }
 

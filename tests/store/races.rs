@@ -19,7 +19,8 @@ on_both!(
 async fn check_order(store: &Store, room: hubbub::domain::RoomId, stored: &HashMap<EventId, i64>) {
     let events = store.events_after(room, 0, 100_000, usize::MAX).await.expect("a page");
     let seqs: Vec<i64> = events.iter().map(|event| event.seq).collect();
-    assert_eq!(seqs, (1..).take(stored.len()).collect::<Vec<_>>(), "a gap, or one twice");
+    let wanted: Vec<i64> = (1..).take(stored.len()).collect();
+    assert_eq!(seqs, wanted, "a gap, or one twice");
     for event in events {
         assert_eq!(stored.get(&event.id), Some(&event.seq));
     }

@@ -131,8 +131,8 @@ async fn rooms_of_a_user_come_most_recently_active_first(home: Home) {
     let alice = home.user("alice").await;
     let (owner, other) = (user_id(&alice), user_id(&home.user("bob").await));
     let mut rooms = Vec::new();
-    for (ago, name) in [(10, "one"), (9, "two"), (8, "three")] {
-        let at = now.plus_secs(-ago);
+    for (n, name) in [(0, "one"), (1, "two"), (2, "three")] {
+        let at = now.plus_secs(n - 10);
         rooms.push(store.create_group(&room_name(name), owner, &[], at).await.expect("a group"));
     }
     let (pair, _) = store.open_pair(owner, other, now.plus_secs(-20)).await.expect("a pair");

@@ -43,7 +43,7 @@ pub(super) enum Handed {
     /// Wake the lane.
     Wake,
     /// Answer it: the lane takes nothing any more.
-    Refused(Work),
+    Refused(Box<Work>),
 }
 
 impl Work {
@@ -58,7 +58,7 @@ impl Inbox {
     pub(super) fn hand_over(&self, work: Work) -> Handed {
         let mut queue = self.lock();
         if queue.closed {
-            return Handed::Refused(work);
+            return Handed::Refused(Box::new(work));
         }
         queue.work.push_back(work);
         if std::mem::replace(&mut queue.at_work, true) { Handed::Gathers } else { Handed::Wake }
