@@ -33,10 +33,6 @@ pub(super) enum Turn {
 }
 
 /// What whoever handed something over has to do next.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a refusal lives for one call, at the end of a server"
-)]
 pub(super) enum Handed {
     /// Nothing: the lane is at work, and will come to it.
     Gathers,
