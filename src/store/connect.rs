@@ -28,9 +28,9 @@ const MIGRATION_LOCK: i64 = 0x6875_6262_7562;
 const LANES: usize = 4;
 /// How long anybody waits for a connection, or for SQLite's write lock.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// SQLite's page cache of the connection that writes, 64 MiB: what the ends of the busiest
-/// rooms and their indexes take, so that a commit reads nothing.
-const WRITER_CACHE: &str = "-65536";
+/// SQLite's page cache of the connection that writes, 16 MiB: the ends of a thousand rooms and of
+/// their indexes. Not more: after each commit that split a page SQLite walks the whole cache.
+const WRITER_CACHE: &str = "-16384";
 /// Pages in the write-ahead log before they are copied into the file: 32 MiB. Pages that many
 /// commits touch are copied once for all of them.
 const CHECKPOINT: &str = "8000";
