@@ -36,12 +36,22 @@ impl Frame {
         Self::encode(PONG, payload)
     }
 
-    /// A close frame.
+    /// A close frame, as plain sockets number it.
     #[must_use]
     pub fn close(close: CloseCode) -> Self {
-        let mut payload = Vec::with_capacity(2 + close.reason.len());
-        payload.put_u16(close.code);
-        payload.extend_from_slice(close.reason.as_bytes());
+        Self::goodbye(close.plain, close.reason)
+    }
+
+    /// A close frame, as `hubbub.v1` sockets number it.
+    #[must_use]
+    pub fn close_native(close: CloseCode) -> Self {
+        Self::goodbye(close.native, close.reason)
+    }
+
+    fn goodbye(code: u16, reason: &str) -> Self {
+        let mut payload = Vec::with_capacity(2 + reason.len());
+        payload.put_u16(code);
+        payload.extend_from_slice(reason.as_bytes());
         Self::encode(CLOSE, &payload)
     }
 
@@ -93,5 +103,7 @@ mod tests {
         assert_eq!(&Frame::ping().wire()[..], b"\x89\x00");
         let close = Frame::close(super::super::close::BUSY);
         assert_eq!(&close.wire()[..4], &[0x88, 27, 3, 245]);
+        let close = Frame::close_native(super::super::close::BUSY);
+        assert_eq!(&close.wire()[..4], &[0x88, 27, 15, 160]);
     }
 }

@@ -52,7 +52,7 @@ impl Outlet for Ear {
     }
     fn settle(&self, _: Result<(), Refused>) {}
     fn close(&self, code: CloseCode) {
-        self.closed.set(Some(code.code));
+        self.closed.set(Some(code.plain));
         self.something.notify_one();
     }
     fn backlog(&self) -> Backlog {
