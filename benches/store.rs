@@ -65,7 +65,13 @@ impl Crowd {
         let event = message(room, &self.senders[sender], Some(format!("{}-{n}", self.run)));
         let permit = self.store.writer().try_permit().expect("fewer in flight than places");
         let reply = ctx.address().recipient();
-        self.store.writer().append(Append { event, member_rev: 0, permit, reply });
+        self.store.writer().append(Append {
+            event,
+            member_rev: 0,
+            may_moderate: false,
+            permit,
+            reply,
+        });
     }
 }
 
@@ -236,7 +242,7 @@ async fn lone(store: &Store, floor: &mut File) {
         let permit = store.writer().try_permit().expect("a place");
         let reply = alone.clone().recipient();
         let start = Instant::now();
-        store.writer().append(Append { event, member_rev: 0, permit, reply });
+        store.writer().append(Append { event, member_rev: 0, may_moderate: false, permit, reply });
         messages.push(answer.await.expect("an answer") - start);
     }
     let (message, write) = (median(messages), median(writes));

@@ -16,6 +16,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::auth::Auth;
+use crate::auth::paces::Paces;
 use crate::config::{Engine, ServerSettings, Settings};
 use crate::domain::{clock, ids};
 use crate::http::{self, Parts};
@@ -85,6 +86,7 @@ impl App {
             auth,
             store.clone(),
             rooms.clone(),
+            Arc::new(Paces::new(&settings.paces, settings.auth.rate_limits)),
             settings.auth.allow_guests,
             Arc::clone(&draining),
         );
@@ -200,7 +202,7 @@ fn serve(parts: &Parts, porter: Porter, listener: TcpListener) -> anyhow::Result
             builder.listen("hubbub", listener, move || {
                 start_shard(&parts);
                 let session = parts.settings.session.clone();
-                let data = (Data::new(porter.clone()), Data::new(session.clone()));
+                let data = (Data::new(porter.clone()), Data::new(Arc::new(session.clone())));
                 let app = http::app(&parts, |config| {
                     config
                         .app_data(data.0)

@@ -14,6 +14,8 @@ pub struct Model {
     pub login: Uuid,
     /// Microseconds.
     pub expires_at: i64,
+    /// Microseconds; when the access token ends that bought it.
+    pub token_expires: Option<i64>,
 }
 
 /// None are declared: the store joins by hand, where it shows.

@@ -8,6 +8,7 @@
 mod accounts;
 mod hashing;
 mod logins;
+pub mod paces;
 pub mod passwords;
 mod rates;
 pub mod tokens;

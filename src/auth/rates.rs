@@ -128,7 +128,7 @@ impl Rates {
 }
 
 /// What counts as one address: of IPv6 the /64 that a single subscriber holds.
-fn network(ip: IpAddr) -> IpAddr {
+pub(super) fn network(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(v6) => {
             let [a, b, c, d, ..] = v6.segments();

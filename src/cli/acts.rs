@@ -32,11 +32,11 @@ pub(super) async fn record(store: &Store, act: &Act) -> anyhow::Result<()> {
         client_id: None,
         created_at: now,
     };
-    store.writer().append(Append { event, member_rev, permit, reply });
+    store.writer().append(Append { event, member_rev, may_moderate: false, permit, reply });
     match told.await.map_err(|_| anyhow!("the store ended before it answered"))? {
         Outcome::Stored(_) | Outcome::Duplicate(_) => Ok(()),
         Outcome::Failed(why) => bail!("the running server could not be told: {why}"),
-        Outcome::Unknown | Outcome::Fenced | Outcome::Closed => bail!(
+        _ => bail!(
             "it is not known whether the running server was told: run the command again, it does \
              no harm twice"
         ),

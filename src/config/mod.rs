@@ -11,6 +11,7 @@ mod values;
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +32,39 @@ pub struct Settings {
     pub rooms: RoomSettings,
     /// Sockets and their bounds.
     pub session: SessionSettings,
-    /// Between nodes.
+    /// How fast, and how many.
+    pub paces: PaceSettings,
+    /// How fast somebody may act, and how many sockets he may hold.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PaceSettings {
+    /// Stored acts of one socket, a second.
+    pub messages_per_s: u32,
+    /// Stored acts of one socket at once.
+    pub messages_burst: u32,
+    /// Light signals of one socket, a second.
+    pub typing_per_s: u32,
+    /// Joins and questions of one socket, a second.
+    pub joins_per_s: u32,
+    /// Named rooms made by a user or an address, an hour.
+    pub rooms_per_hour: u32,
+    /// Sockets of a user.
+    pub max_per_user: u32,
+    /// Sockets of an address.
+    pub max_per_ip: u32,
+    /// Sockets of an address that owe their first word.
+    pub max_unproven_per_ip: u32,
+}
+
+impl PaceSettings {
+    /// Sockets of a user, of an address, of those of an address that owe their first word.
+    #[must_use]
+    pub const fn maxima(&self) -> [u32; 3] {
+        [self.max_per_user, self.max_per_ip, self.max_unproven_per_ip]
+    }
+}
+
+/// Between nodes.
     pub bus: BusSettings,
     /// What is logged.
     pub log: LogSettings,
@@ -151,6 +184,18 @@ pub struct SessionSettings {
     pub max_in_flight: usize,
     /// Seconds that a plain socket's post waits for a store that is behind.
     pub busy_wait_s: u64,
+    /// Seconds in which a native socket must have said who it is.
+    pub auth_within_s: u64,
+    /// Rooms that one native socket may follow.
+    pub max_rooms: usize,
+}
+
+impl SessionSettings {
+    /// See [`SessionSettings::auth_within_s`].
+    #[must_use]
+    pub const fn auth_within(&self) -> Duration {
+        Duration::from_secs(self.auth_within_s)
+    }
 }
 
 /// What hosts a socket.

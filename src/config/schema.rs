@@ -108,6 +108,16 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("session", "max_pending_s", None, Kind::Whole(1, 3600)),
     setting("session", "max_in_flight", None, Kind::Whole(1, 100_000)),
     setting("session", "busy_wait_s", None, Kind::Whole(1, 3600)),
+    setting("session", "auth_within_s", None, Kind::Whole(1, 3600)),
+    setting("session", "max_rooms", None, Kind::Whole(1, 100_000)),
+    setting("paces", "messages_per_s", None, Kind::Whole(1, 1_000_000)),
+    setting("paces", "messages_burst", None, Kind::Whole(1, 1_000_000)),
+    setting("paces", "typing_per_s", None, Kind::Whole(1, 1_000_000)),
+    setting("paces", "joins_per_s", None, Kind::Whole(1, 1_000_000)),
+    setting("paces", "rooms_per_hour", None, Kind::Whole(1, 1_000_000)),
+    setting("paces", "max_per_user", None, Kind::Whole(1, 10_000_000)),
+    setting("paces", "max_per_ip", None, Kind::Whole(1, 10_000_000)),
+    setting("paces", "max_unproven_per_ip", None, Kind::Whole(1, 10_000_000)),
     setting("log", "filter", Some("RUST_LOG"), Kind::LogFilter),
 ];
 

@@ -38,6 +38,12 @@ impl EventKind {
         }
     }
 
+    /// Whether it changes a message that is there: what its `target` names.
+    #[must_use]
+    pub const fn acts_on_message(self) -> bool {
+        matches!(self, Self::Edit | Self::Delete | Self::Reaction)
+    }
+
     /// As stored, read back.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -62,9 +68,10 @@ pub struct NewEvent {
     pub sender: Option<Arc<UserCard>>,
     /// The name a guest gave himself in this message.
     pub nick_name: Option<String>,
-    /// The text; JSON for members and acts.
+    /// The text; an edit's new one; a reaction's emoji; JSON for members and acts.
     pub content: String,
-    /// A guest's JSON value as sent (at most 16 KiB), when it says more than `content` does.
+    /// A guest's JSON value as sent (at most 16 KiB), when it says more than `content` does. Of a
+    /// reaction [`NewEvent::SET`] or [`NewEvent::TAKEN_BACK`].
     pub raw: Option<String>,
     /// The message it is about.
     pub target: Option<EventId>,
@@ -91,7 +98,7 @@ pub struct Event {
     pub sender: Option<Arc<UserCard>>,
     /// The name a guest gave himself.
     pub nick_name: Option<String>,
-    /// The text; JSON for members and acts.
+    /// The text as it is now, empty once it was taken away; the rest as in [`NewEvent::content`].
     pub content: String,
     /// See [`NewEvent::raw`].
     pub raw: Option<String>,
@@ -107,7 +114,26 @@ pub struct Event {
     pub deleted_at: Option<Timestamp>,
 }
 
+impl Event {
+    /// Bytes of what its author wrote.
+    #[must_use]
+    pub fn text_bytes(&self) -> usize {
+        self.content.len() + self.raw.as_ref().map_or(0, String::len)
+    }
+}
+
 impl NewEvent {
+    /// What `raw` says of a reaction that is set.
+    pub const SET: &str = "true";
+    /// What `raw` says of a reaction that is taken back.
+    pub const TAKEN_BACK: &str = "false";
+
+    /// Of a reaction: whether it is set, not taken back.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.raw.as_deref() == Some(Self::SET)
+    }
+
     /// The event once the store gave it its place.
     #[must_use]
     pub fn stored_at(self, seq: i64) -> Event {
@@ -135,6 +161,14 @@ impl NewEvent {
         256 + self.content.len()
             + self.raw.as_ref().map_or(0, String::len)
             + self.nick_name.as_ref().map_or(0, String::len)
+    }
+}
+
+impl Event {
+    /// Of a reaction: whether it is set, not taken back.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.raw.as_deref() == Some(NewEvent::SET)
     }
 }
 

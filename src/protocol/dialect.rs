@@ -1,5 +1,5 @@
-//! The plain dialects: one event, said as each kind of client knows it (CONTRACT section 3,
-//! *What the socket speaks* and *Between dialects in one room*).
+//! The dialects: one event, said as each kind of client knows it (CONTRACT section 3, *What the
+//! socket speaks* and *Between dialects in one room*); `native` has the words of `hubbub.v1`.
 //!
 //! To add one: a variant, its arm in [`Dialect::say`], and a row in the tests below.
 
@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::domain::{Event, EventId, EventKind, RoomId, Timestamp, UserCard};
 
-use super::Frame;
+use super::{Frame, native};
 
 /// What a socket speaks, fixed at the handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,6 +22,8 @@ pub enum Dialect {
     ShhCookie,
     /// An shh room by token: `"type":"chat_message"`.
     ShhToken,
+    /// `hubbub.v1`.
+    Native,
 }
 
 /// What a socket gets first.
@@ -111,6 +113,10 @@ struct ShhError<'a> {
 }
 
 impl Dialect {
+    /// All of them, by their numbers.
+    pub const ALL: [Self; 5] =
+        [Self::Guest, Self::Chat, Self::ShhCookie, Self::ShhToken, Self::Native];
+
     /// As admins see it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -119,6 +125,7 @@ impl Dialect {
             Self::Chat => "token",
             Self::ShhCookie => "shh-cookie",
             Self::ShhToken => "shh-token",
+            Self::Native => "native",
         }
     }
 
@@ -147,12 +154,15 @@ impl Dialect {
     }
 
     fn frame(self, event: &Event, room: &RoomWords, history: bool) -> Option<Frame> {
+        if self == Self::Native {
+            return native::event(event, history);
+        }
         if event.kind != EventKind::Message {
             return None;
         }
         Some(match self {
             Self::Guest => guest_frame(event),
-            Self::Chat | Self::ShhCookie | Self::ShhToken => {
+            _ => {
                 let (sender, user) = self.names(event);
                 to_frame(&Superset {
                     kind: if self == Self::ShhCookie { "message" } else { "chat_message" },

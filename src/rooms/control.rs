@@ -136,7 +136,13 @@ impl Handler<Perform> for Control {
         let (sender, receiver) = oneshot::channel();
         self.waiting.push((event.id, sender));
         let reply = ctx.address().recipient();
-        self.store.writer().append(Append { event, member_rev: 0, permit, reply });
+        self.store.writer().append(Append {
+            event,
+            member_rev: 0,
+            may_moderate: false,
+            permit,
+            reply,
+        });
         Box::pin(async { receiver.await.unwrap_or(Err(Refused::Internal)) })
     }
 }

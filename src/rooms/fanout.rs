@@ -2,7 +2,7 @@
 //! are too slow or gone. Rooms send it steps; it never waits for a socket.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context as TaskContext, Poll};
@@ -12,10 +12,12 @@ use actix::fut::ActorFuture;
 use actix::prelude::*;
 
 use crate::config::SessionSettings;
-use crate::domain::{LoginId, RoomId, UserId};
+use crate::domain::{LoginId, Posted, RoomId, UserId};
 use crate::protocol::{CloseCode, Frame, close};
 
 use super::Refused;
+use super::callers::Callers;
+use super::gauge::Online;
 use super::group::{Group, GroupFigures, Step};
 use super::outlet::{self, Slot};
 use super::patience::{Patience, Verdict};
@@ -32,7 +34,7 @@ const MAILBOX: usize = 4_096;
 pub struct ShardHandle {
     /// Its worker.
     pub worker: usize,
-    addr: Addr<Shard>,
+    pub(super) addr: Addr<Shard>,
     /// Where rooms for its sockets are started.
     pub arbiter: ArbiterHandle,
 }
@@ -46,8 +48,14 @@ impl ShardHandle {
 
     /// Answers one of a socket's own posts.
     #[expect(clippy::disallowed_methods, reason = "one a post, and posts hold permits")]
-    pub fn settle(&self, slot: Slot, outcome: Result<(), Refused>) {
-        self.addr.do_send(Settle { slot, outcome });
+    pub fn settle(&self, slot: Slot, tag: u64, outcome: Result<Posted, Refused>) {
+        self.addr.do_send(Settle { slot, tag, outcome });
+    }
+
+    /// Tells one socket that it has no seat in this room.
+    #[expect(clippy::disallowed_methods, reason = "one a join")]
+    pub fn part(&self, slot: Slot, room: RoomId, code: CloseCode) {
+        self.addr.do_send(Part { slot, room, code });
     }
 
     /// Closes one socket.
@@ -88,9 +96,9 @@ thread_local! {
 
 impl Shards {
     /// Starts the Shard of this thread's worker; once a worker.
-    pub fn start_here(&self, limits: &SessionSettings) {
+    pub fn start_here(&self, limits: &SessionSettings, online: &Arc<Online>) {
         let mut shards = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let handle = Shard::start_on_this_worker(shards.len(), limits);
+        let handle = Shard::start_on_this_worker(shards.len(), limits, Arc::clone(online));
         shards.push(handle.clone());
         HERE.set(Some(handle));
     }
@@ -126,11 +134,13 @@ pub enum Whose {
 }
 
 impl Whose {
-    fn fits(&self, seat: &Seat) -> bool {
+    /// Whether it is about a socket with this user and login behind it.
+    #[must_use]
+    pub fn fits(&self, user: Option<UserId>, login: Option<LoginId>) -> bool {
         match self {
             Self::All => true,
-            Self::Logins(logins) => seat.login.is_some_and(|login| logins.contains(&login)),
-            Self::User(user) => seat.user() == Some(*user),
+            Self::Logins(logins) => login.is_some_and(|login| logins.contains(&login)),
+            Self::User(whose) => user == Some(*whose),
         }
     }
 }
@@ -146,7 +156,16 @@ struct Steps {
 #[rtype(result = "()")]
 struct Settle {
     slot: Slot,
-    outcome: Result<(), Refused>,
+    tag: u64,
+    outcome: Result<Posted, Refused>,
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Part {
+    slot: Slot,
+    room: RoomId,
+    code: CloseCode,
 }
 
 #[derive(Message)]
@@ -177,6 +196,8 @@ struct Look(Vec<Slot>);
 
 /// The worker's Shard.
 pub struct Shard {
+    pub(super) callers: Callers,
+    pub(super) online: Arc<Online>,
     groups: HashMap<RoomId, Group>,
     ready: VecDeque<RoomId>,
     patience: Patience,
@@ -193,9 +214,15 @@ const ACTS_KEPT: usize = 4_096;
 const SWEEP: Duration = Duration::from_secs(1);
 
 impl Shard {
-    fn start_on_this_worker(worker: usize, limits: &SessionSettings) -> ShardHandle {
+    fn start_on_this_worker(
+        worker: usize,
+        limits: &SessionSettings,
+        online: Arc<Online>,
+    ) -> ShardHandle {
         let patience = Patience::new(limits);
         let addr = Self {
+            callers: Callers::default(),
+            online,
             groups: HashMap::new(),
             ready: VecDeque::new(),
             patience,
@@ -204,6 +231,19 @@ impl Shard {
         }
         .start();
         ShardHandle { worker, addr, arbiter: Arbiter::current() }
+    }
+
+    /// An act may have come while a socket was on its way in.
+    pub(super) fn turn_away_if_acted_upon(
+        &self,
+        slot: Slot,
+        user: Option<UserId>,
+        login: Option<LoginId>,
+    ) {
+        let act = self.acts.iter().find(|(_, whose, _)| whose.fits(user, login));
+        if let (Some((.., code)), Some(outlet)) = (act, outlet::find(slot)) {
+            outlet.close(*code);
+        }
     }
 
     /// Writes for one turn; whether more is left.
@@ -233,8 +273,14 @@ impl Shard {
         {
             self.acts.pop_front();
         }
+        if self.callers.anybody_watches() {
+            self.callers.tell_people(&self.online.list());
+        }
         let ping = [Frame::ping()];
         for outlet in outlet::all() {
+            if outlet.due().is_some_and(|due| due <= now) {
+                outlet.wake();
+            }
             let waiting_for =
                 outlet.backlog().since.map(|since| now.saturating_duration_since(since));
             let quiet_for = now.saturating_duration_since(outlet.last_heard());
@@ -283,14 +329,10 @@ impl Handler<Steps> for Shard {
     type Result = ();
 
     fn handle(&mut self, Steps { room, step }: Steps, _: &mut Self::Context) {
-        if let Step::Attach(seat, ..) = &step
-            && let Some((.., code)) = self.acts.iter().find(|(_, whose, _)| whose.fits(seat))
-            && let Some(outlet) = outlet::find(seat.slot)
-        {
-            // The act came while this socket was on its way in.
-            outlet.close(*code);
+        if let Step::Attach(seat, ..) = &step {
+            self.turn_away_if_acted_upon(seat.slot, seat.user(), seat.login);
         }
-        let group = self.groups.entry(room).or_default();
+        let group = self.groups.entry(room).or_insert_with(|| Group::new(room));
         if !group.has_work() {
             self.ready.push_back(room);
         }
@@ -301,9 +343,19 @@ impl Handler<Steps> for Shard {
 impl Handler<Settle> for Shard {
     type Result = ();
 
-    fn handle(&mut self, Settle { slot, outcome }: Settle, _: &mut Self::Context) {
+    fn handle(&mut self, Settle { slot, tag, outcome }: Settle, _: &mut Self::Context) {
         if let Some(outlet) = outlet::find(slot) {
-            outlet.settle(outcome);
+            outlet.settle(tag, outcome);
+        }
+    }
+}
+
+impl Handler<Part> for Shard {
+    type Result = ();
+
+    fn handle(&mut self, Part { slot, room, code }: Part, _: &mut Self::Context) {
+        if let Some(outlet) = outlet::find(slot) {
+            outlet.part(room, code);
         }
     }
 }
@@ -332,10 +384,11 @@ impl Handler<CloseWhere> for Shard {
             self.acts.pop_front();
         }
         self.acts.push_back((Instant::now(), whose.clone(), code));
-        for seat in self.groups.values().flat_map(Group::seats).filter(|seat| whose.fits(seat)) {
-            if let Some(outlet) = outlet::find(seat.slot) {
-                outlet.close(code);
-            }
+        let seats = self.groups.values().flat_map(Group::seats);
+        let seated = seats.filter(|seat| whose.fits(seat.user(), seat.login)).map(|seat| seat.slot);
+        let slots: HashSet<_> = seated.chain(self.callers.slots_of(&whose)).collect();
+        for outlet in slots.into_iter().filter_map(outlet::find) {
+            outlet.close(code);
         }
     }
 }

@@ -90,6 +90,12 @@ impl Online {
         }
     }
 
+    /// Whether he has a socket.
+    #[must_use]
+    pub fn is_here(&self, user: UserId) -> bool {
+        self.here.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&user)
+    }
+
     /// Users whose last socket went, and when, as long as the store does not know it.
     #[must_use]
     pub fn gone(&self) -> HashMap<UserId, Timestamp> {

@@ -5,8 +5,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::domain::figures::{Durations, Rate};
-use crate::domain::{SessionId, Timestamp, clock};
-use crate::protocol::{CloseCode, Dialect, Frame, close};
+use crate::domain::{RoomId, SessionId, Timestamp, clock};
+use crate::protocol::{CloseCode, Dialect, Frame, close, native};
 
 use super::admission::Held;
 use super::outlet;
@@ -17,7 +17,7 @@ const MOST_IN_ONE_WRITE: usize = 32;
 
 /// A frame for each dialect that is present in the room.
 #[derive(Clone, Debug, Default)]
-pub struct Said([Option<Frame>; 4]);
+pub struct Said([Option<Frame>; Dialect::ALL.len()]);
 
 impl Said {
     /// Encodes once for each dialect that `is_present`.
@@ -25,8 +25,7 @@ impl Said {
         is_present: impl Fn(Dialect) -> bool,
         say: impl Fn(Dialect) -> Option<Frame>,
     ) -> Self {
-        let each = [Dialect::Guest, Dialect::Chat, Dialect::ShhCookie, Dialect::ShhToken];
-        Self(each.map(|dialect| if is_present(dialect) { say(dialect) } else { None }))
+        Self(Dialect::ALL.map(|dialect| if is_present(dialect) { say(dialect) } else { None }))
     }
 
     fn of(&self, dialect: Dialect) -> Option<&Frame> {
@@ -39,12 +38,12 @@ impl Said {
 pub enum Step {
     /// A socket joins at this `seq`; it gets these frames first, then everything that follows.
     Attach(Arc<Seat>, Vec<Frame>, i64),
-    /// A socket goes; with a code it is closed, without one it closed itself.
+    /// A socket goes; with a code it is told, without one it went by itself.
     Detach(SessionId, Option<CloseCode>),
     /// A stored event, for everybody.
     Deliver(Broadcast),
-    /// Something that is not stored, for everybody but one.
-    Whisper(Said, SessionId),
+    /// Something that is not stored, for everybody but that one.
+    Whisper(Said, Option<SessionId>),
     /// Everybody out.
     CloseAll(CloseCode),
 }
@@ -85,15 +84,24 @@ impl GroupFigures {
     }
 }
 
+/// A seat, as this worker serves it.
+#[derive(Debug)]
+struct Sitting {
+    seat: Arc<Seat>,
+    /// Too slow for live delivery: it was told so and gets nothing until it joins again.
+    lags: bool,
+}
+
 /// A room's sockets on one worker.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Group {
-    seats: Vec<Arc<Seat>>,
+    room: RoomId,
+    seats: Vec<Sitting>,
     places: HashMap<SessionId, usize>,
     waiting: VecDeque<Step>,
     /// Broadcasts that go out now, and the seat that is next.
     current: Vec<Broadcast>,
-    frames: [Vec<Frame>; 4],
+    frames: [Vec<Frame>; Dialect::ALL.len()],
     cursor: usize,
     last_seq: i64,
     fanout: Durations,
@@ -101,6 +109,23 @@ pub struct Group {
 }
 
 impl Group {
+    /// Without a socket.
+    #[must_use]
+    pub fn new(room: RoomId) -> Self {
+        Self {
+            room,
+            seats: Vec::new(),
+            places: HashMap::new(),
+            waiting: VecDeque::new(),
+            current: Vec::new(),
+            frames: std::array::from_fn(|_| Vec::new()),
+            cursor: 0,
+            last_seq: 0,
+            fanout: Durations::default(),
+            delivered: Rate::default(),
+        }
+    }
+
     /// Puts a step behind the others.
     pub fn push(&mut self, step: Step) {
         // Light frames are the first to go: a group that has much to do does without.
@@ -124,13 +149,13 @@ impl Group {
 
     /// Its sockets.
     pub fn seats(&self) -> impl Iterator<Item = &Arc<Seat>> {
-        self.seats.iter()
+        self.seats.iter().map(|sitting| &sitting.seat)
     }
 
     /// Its sockets, those on their way included, and the `seq` they have got to.
     #[must_use]
     pub fn roster(&self) -> (Vec<Arc<Seat>>, i64) {
-        let (mut seats, mut reached) = (self.seats.clone(), self.last_seq);
+        let (mut seats, mut reached) = (self.seats().cloned().collect::<Vec<_>>(), self.last_seq);
         for step in &self.waiting {
             match step {
                 Step::Attach(seat, _, head) => {
@@ -154,8 +179,7 @@ impl Group {
             delivered: self.delivered,
             ..GroupFigures::default()
         };
-        for backlog in self.seats.iter().filter_map(|seat| Some(outlet::find(seat.slot)?.backlog()))
-        {
+        for backlog in self.seats().filter_map(|seat| Some(outlet::find(seat.slot)?.backlog())) {
             figures.queued_bytes += backlog.bytes as u64;
             figures.slow_readers +=
                 u64::from(backlog.since.is_some_and(|since| since.elapsed().as_secs() >= 1));
@@ -199,7 +223,7 @@ impl Group {
                 self.current.push(next);
             }
         }
-        for dialect in [Dialect::Guest, Dialect::Chat, Dialect::ShhCookie, Dialect::ShhToken] {
+        for dialect in Dialect::ALL {
             let frames = &mut self.frames[dialect as usize];
             frames.clear();
             frames.extend(self.current.iter().filter_map(|next| next.said.of(dialect)).cloned());
@@ -209,18 +233,23 @@ impl Group {
     fn write_on(&mut self, mut budget: usize, max_pending: usize) -> usize {
         let mut written = 0;
         while budget > 0 && self.cursor < self.seats.len() {
-            let seat = &self.seats[self.cursor];
+            let Sitting { seat, lags } = &mut self.seats[self.cursor];
             self.cursor += 1;
             budget -= 1;
             let frames = &self.frames[seat.dialect as usize];
-            if frames.is_empty() {
+            if *lags || frames.is_empty() {
                 continue;
             }
-            if let Some(outlet) = outlet::find(seat.slot) {
-                written += frames.len();
-                if outlet.deliver(frames) > max_pending {
-                    outlet.close(close::TOO_SLOW);
-                }
+            let Some(outlet) = outlet::find(seat.slot) else { continue };
+            if seat.dialect == Dialect::Native && outlet.backlog().bytes > max_pending {
+                *lags = true;
+                let lag = native::lag(self.room, self.last_seq, i64::try_from(self.current.len()).unwrap_or(i64::MAX));
+                outlet.deliver(&[lag]);
+                continue;
+            }
+            written += frames.len();
+            if outlet.deliver(frames) > max_pending && seat.dialect != Dialect::Native {
+                outlet.close(close::TOO_SLOW);
             }
         }
         let now = clock::now();
@@ -242,9 +271,11 @@ impl Group {
             Step::Detach(session, code) => self.detach(session, code),
             Step::Deliver(broadcast) => self.begin(broadcast),
             Step::Whisper(said, except) => {
-                for seat in self.seats.iter().filter(|seat| seat.session != except) {
-                    if let (Some(frame), Some(outlet)) =
-                        (said.of(seat.dialect), outlet::find(seat.slot))
+                for Sitting { seat, lags } in &self.seats {
+                    if !lags
+                        && Some(seat.session) != except
+                        && let Some(frame) = said.of(seat.dialect)
+                        && let Some(outlet) = outlet::find(seat.slot)
                     {
                         // Light frames are the first to go: who has something waiting does without.
                         if outlet.backlog().bytes == 0 {
@@ -254,8 +285,8 @@ impl Group {
                 }
             }
             Step::CloseAll(code) => {
-                for outlet in self.seats.iter().filter_map(|seat| outlet::find(seat.slot)) {
-                    outlet.close(code);
+                for outlet in self.seats().filter_map(|seat| outlet::find(seat.slot)) {
+                    outlet.part(self.room, code);
                 }
             }
         }
@@ -264,19 +295,26 @@ impl Group {
     fn attach(&mut self, seat: Arc<Seat>, opening: &[Frame], head: i64) {
         let Some(outlet) = outlet::find(seat.slot) else { return };
         self.last_seq = self.last_seq.max(head);
-        outlet.seated(opening);
-        self.places.insert(seat.session, self.seats.len());
-        self.seats.push(seat);
+        outlet.seated(self.room, opening);
+        let sitting = Sitting { seat, lags: false };
+        match self.places.get(&sitting.seat.session) {
+            // Joined again: this is its seat now.
+            Some(place) => self.seats[*place] = sitting,
+            None => {
+                self.places.insert(sitting.seat.session, self.seats.len());
+                self.seats.push(sitting);
+            }
+        }
     }
 
     fn detach(&mut self, session: SessionId, code: Option<CloseCode>) {
         let Some(place) = self.places.remove(&session) else { return };
-        let seat = self.seats.swap_remove(place);
+        let Sitting { seat, .. } = self.seats.swap_remove(place);
         if let Some(moved) = self.seats.get(place) {
-            self.places.insert(moved.session, place);
+            self.places.insert(moved.seat.session, place);
         }
         if let (Some(code), Some(outlet)) = (code, outlet::find(seat.slot)) {
-            outlet.close(code);
+            outlet.part(self.room, code);
         }
     }
 }

@@ -10,10 +10,12 @@ use tokio::sync::{Mutex, oneshot};
 
 use crate::config::{RoomSettings, SessionSettings};
 use crate::domain::figures::{Durations, Load, Rate, RoomDetail, RoomLoad};
-use crate::domain::{Posted, RoomId, RoomName, SessionId, Timestamp, UserId, clock};
+use crate::domain::{EventKind, Posted, RoomId, RoomName, SessionId, Timestamp, UserId, clock};
 use crate::protocol::CloseCode;
+use crate::protocol::native::ChatAction;
 use crate::store::{CONTROL_ROOM, MemberChange, Store, StoreError};
 
+use super::callers::ChatNews;
 use super::control::{Control, Perform};
 use super::directory::Directory;
 use super::fanout::{Shards, Whose};
@@ -90,9 +92,15 @@ impl Rooms {
         })
     }
 
+    /// This node's name.
+    #[must_use]
+    pub fn node(&self) -> &str {
+        &self.node
+    }
+
     /// Starts the Shard of this thread's worker.
     pub fn start_shard(&self, limits: &SessionSettings) {
-        self.shards.start_here(limits);
+        self.shards.start_here(limits, &self.online);
     }
 
     /// The room's handle, started when it wasn't live; `errand` is handed over as
@@ -170,6 +178,8 @@ impl Rooms {
                 nick_name: post.nick_name,
                 raw: post.raw,
                 client_id: post.client_id,
+                kind: EventKind::Message,
+                target: None,
                 admission,
                 ticket,
                 forwarded: true,
@@ -234,6 +244,13 @@ impl Rooms {
             handle.addr.do_send(Reload);
             true
         });
+    }
+
+    /// Tells users' native sockets that a chat is theirs now.
+    pub fn tell_new_chat(&self, chat: RoomId, whose: &[UserId]) {
+        let whose: Vec<_> = whose.iter().map(|user| (*user, 0)).collect();
+        let news = ChatNews { chat, action: ChatAction::Added, seq: 0, whose: whose.into() };
+        self.shards.all().iter().for_each(|shard| shard.tell_chat(news.clone()));
     }
 
     /// Stores the act in `control` and carries it out on live sockets.

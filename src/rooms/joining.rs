@@ -5,52 +5,127 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 
-use crate::domain::{Event, SessionId, clock};
+use crate::domain::{Event, EventKind, RoomId, SessionId, clock};
 use crate::protocol::dialect::OPENING_MESSAGES;
+use crate::protocol::native::{self, Joined, Me};
 use crate::protocol::{CloseCode, Dialect, Frame, Opening, close};
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 
 use super::fanout::ShardHandle;
 use super::group::Step;
+use super::resume::{self, PAGE_BYTES, PAGE_EVENTS, Page, Resume, Wanted};
 use super::room::Room;
 use super::seat::Seat;
 use super::state::RoomState;
 
-/// A socket wants in. When it is dropped on the way (the room died), its socket is closed.
+/// What a socket that joins gets first.
+#[derive(Clone, Debug)]
+pub enum Wants {
+    /// A plain one.
+    Opening(Opening),
+    /// A native one.
+    Resume(Resume),
+}
+
+/// A socket wants in. When it is dropped on the way (the room died), its socket is told.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Join {
     seat: Arc<Seat>,
-    opening: Opening,
-    unkept: Option<ShardHandle>,
+    wants: Wants,
+    /// The room's newest events were read for it: what the window lacks now lies further back.
+    looked: bool,
+    unkept: Option<(ShardHandle, RoomId)>,
+}
+
+/// What is read from the database for sockets that join, once for all who wait for the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Reading {
+    /// The newest events, into the window.
+    Newest,
+    /// The latest messages, which lie further back than the window may reach.
+    Latest,
+    /// A page of what follows this `seq`.
+    After(i64),
+}
+
+/// The past as far as a socket wants it.
+enum Past {
+    Messages(Vec<Arc<Event>>),
+    Page(Page),
 }
 
 impl Join {
     /// A socket of this worker's `shard`.
     #[must_use]
-    pub const fn new(seat: Arc<Seat>, opening: Opening, shard: ShardHandle) -> Self {
-        Self { seat, opening, unkept: Some(shard) }
+    pub fn new(
+        room: RoomId,
+        seat: Arc<Seat>,
+        wants: Wants,
+        shard: ShardHandle,
+    ) -> Self {
+        Self { seat, wants, looked: false, unkept: Some((shard, room)) }
     }
 
-    fn keep(mut self) -> Arc<Seat> {
+    fn keep(mut self) -> (Arc<Seat>, Wants) {
         self.unkept = None;
-        Arc::clone(&self.seat)
+        (Arc::clone(&self.seat), self.wants.clone())
     }
 
     fn refuse(mut self, code: CloseCode) {
-        if let Some(shard) = self.unkept.take() {
-            shard.close(self.seat.slot, code);
+        self.part(code);
+    }
+
+    fn part(&mut self, code: CloseCode) {
+        if let Some((shard, room)) = self.unkept.take() {
+            shard.part(self.seat.slot, room, code);
         }
+    }
+
+    /// The past that it wants, or what has to be read for it.
+    fn past(&self, state: &RoomState) -> Result<Past, Reading> {
+        let (past, further_back) = match &self.wants {
+            Wants::Opening(Opening::Nothing) => (Some(Past::Messages(Vec::new())), Reading::Latest),
+            Wants::Opening(_) => {
+                let latest = state.window.latest_messages(OPENING_MESSAGES);
+                (latest.map(Past::Messages), Reading::Latest)
+            }
+            Wants::Resume(resume) => {
+                match resume::wanted(resume, &state.row().epoch, state.head()) {
+                    Wanted::Nothing(verdict) => {
+                        let page = resume::nothing(verdict, state.head());
+                        (Some(Past::Page(page)), Reading::Newest)
+                    }
+                    Wanted::After(after) => {
+                        let rows = state.window.after(after, PAGE_EVENTS, PAGE_BYTES);
+                        let page = rows.map(|rows| resume::page(after, rows, state.head()));
+                        (page.map(Past::Page), Reading::After(after))
+                    }
+                }
+            }
+        };
+        past.ok_or(if self.looked { further_back } else { Reading::Newest })
     }
 }
 
 impl Drop for Join {
     fn drop(&mut self) {
-        if let Some(shard) = self.unkept.take() {
-            shard.close(self.seat.slot, close::SERVER_FAULT);
+        self.part(close::SERVER_FAULT);
+    }
+}
+
+impl Reading {
+    async fn read(self, store: Store, room: RoomId, head: i64) -> Read {
+        let (events, bytes) = (PAGE_EVENTS as u64, PAGE_BYTES);
+        match self {
+            Self::Newest => store.events_before(room, head + 1, events, bytes).await,
+            Self::Latest => store.latest_messages(room, OPENING_MESSAGES as u64).await,
+            Self::After(after) => store.events_after(room, after, events, bytes).await,
         }
     }
 }
+
+type Read = Result<Vec<Event>, StoreError>;
 
 impl Handler<Join> for Room {
     type Result = ();
@@ -87,12 +162,20 @@ impl Room {
         ctx: &mut Context<Self>,
     ) {
         // Whoever is still waiting for his first frames goes without a word.
-        self.opening
-            .retain_mut(|join| join.seat.session != session || join.unkept.take().is_none());
-        let Some(seat) = self.state.leave(session) else { return self.retire_later(ctx) };
+        for waiting in self.opening.values_mut() {
+            waiting
+                .retain_mut(|join| join.seat.session != session || join.unkept.take().is_none());
+        }
+        let Some((seat, is_gone)) = self.state.leave(session) else {
+            return self.retire_later(ctx);
+        };
         self.to_shard(&seat, Step::Detach(session, code));
         if let Some(user) = seat.user() {
             self.online.went(user, clock::now());
+        }
+        if is_gone {
+            self.light.went(&seat);
+            self.tell_later(ctx);
         }
         self.count();
         self.retire_later(ctx);
@@ -101,72 +184,122 @@ impl Room {
     /// Attaches a socket: what it gets first and live frames take the same way, so that nothing
     /// falls between them.
     fn attach(&mut self, join: Join, ctx: &mut Context<Self>) {
-        let frames = match join.opening {
-            Opening::Nothing => Vec::new(),
-            Opening::History | Opening::Frames => {
-                let Some(latest) = self.state.window.latest_messages(OPENING_MESSAGES) else {
-                    self.read_opening(ctx);
-                    self.opening.push(join);
-                    return;
-                };
-                opening_frames(join.opening, join.seat.dialect, &latest, &self.state)
-            }
-        };
-        let seat = join.keep();
-        self.to_shard(&seat, Step::Attach(Arc::clone(&seat), frames, self.state.head()));
-        if let Some(card) = &seat.card {
+        match join.past(&self.state) {
+            Ok(past) => self.seat(join, &past, ctx),
+            Err(reading) => self.read_for(reading, join, ctx),
+        }
+    }
+
+    fn seat(&mut self, join: Join, past: &Past, ctx: &mut Context<Self>) {
+        let (seat, wants) = join.keep();
+        let (is_again, is_new) = self.state.join(Arc::clone(&seat));
+        if let (Some(card), false) = (&seat.card, is_again) {
             self.online.came(card, seat.since);
         }
-        self.state.join(seat);
+        if is_new {
+            self.light.came(&seat);
+            self.tell_later(ctx);
+        }
+        let frames = match (past, &wants) {
+            (Past::Messages(latest), Wants::Opening(opening)) => {
+                opening_frames(*opening, seat.dialect, latest, &self.state)
+            }
+            (Past::Page(page), Wants::Resume(resume)) => {
+                joined_frames(page, resume, &seat, &self.state)
+            }
+            _ => Vec::new(),
+        };
+        self.to_shard(&seat, Step::Attach(Arc::clone(&seat), frames, self.state.head()));
         self.count();
     }
 
-    /// Reads the latest messages once, for all who wait for them.
-    fn read_opening(&mut self, ctx: &mut Context<Self>) {
-        if !self.opening.is_empty() {
+    /// Reads something once, for all who wait for it.
+    fn read_for(&mut self, reading: Reading, join: Join, ctx: &mut Context<Self>) {
+        let waiting = self.opening.entry(reading).or_default();
+        waiting.push(join);
+        if waiting.len() > 1 {
             return;
         }
         let (store, room, head) = (self.store.clone(), self.id(), self.state.head());
-        let reading = async move { store.latest_messages(room, OPENING_MESSAGES as u64).await };
+        let work = async move { reading.read(store, room, head).await };
         ctx.spawn(
-            reading.into_actor(self).map(move |read, room, ctx| room.opening_read(read, head, ctx)),
+            work.into_actor(self)
+                .map(move |read, room, ctx| room.read_for_joins(reading, read, head, ctx)),
         );
     }
 
-    fn opening_read(
+    fn read_for_joins(
         &mut self,
-        read: Result<Vec<Event>, StoreError>,
+        reading: Reading,
+        read: Read,
         head: i64,
         ctx: &mut Context<Self>,
     ) {
-        let waiting = std::mem::take(&mut self.opening);
-        let (latest, is_all) = match read {
-            // The database may be ahead of what was delivered: that part comes live.
-            Ok(messages) => {
-                let is_all = messages.len() < OPENING_MESSAGES;
-                let known = messages.into_iter().filter(|message| message.seq <= head);
-                (known.collect::<Vec<_>>(), is_all)
-            }
+        let waiting = self.opening.remove(&reading).unwrap_or_default();
+        match read {
             Err(error) => {
-                log::error!("room {}: its latest messages could not be read: {error}", self.id());
-                // Dropped, each closes its socket, which comes again.
+                log::error!("room {}: its past could not be read: {error}", self.id());
+                // Dropped, each is told and comes again.
                 drop(waiting);
-                self.state.window.trim();
-                return self.retire_later(ctx);
             }
-        };
-        self.state.window.fill(latest, head, is_all);
-        for join in waiting {
-            // He may have been removed, or the room closed, while he waited.
-            match self.state.may_enter(join.seat.who) {
-                Ok(()) => self.attach(join, ctx),
-                Err(code) => join.refuse(code),
+            Ok(rows) => {
+                // The database may be ahead of what was delivered: that part comes live.
+                let known: Vec<_> = rows.into_iter().filter(|event| event.seq <= head).collect();
+                self.admit_with(reading, known, head, waiting, ctx);
             }
         }
         if self.opening.is_empty() {
             self.state.window.trim();
         }
         self.retire_later(ctx);
+    }
+
+    fn admit_with(
+        &mut self,
+        reading: Reading,
+        known: Vec<Event>,
+        head: i64,
+        waiting: Vec<Join>,
+        ctx: &mut Context<Self>,
+    ) {
+        if reading == Reading::Newest {
+            self.state.window.fill(known, head);
+            for mut join in waiting {
+                join.looked = true;
+                self.admit(join, None, ctx);
+            }
+            return;
+        }
+        let mut rows: Vec<_> = known.into_iter().map(Arc::new).collect();
+        if reading == Reading::Latest {
+            // What was delivered meanwhile: the window is not trimmed while somebody waits.
+            let since = self.state.window.after(head, usize::MAX, usize::MAX).unwrap_or_default();
+            rows.extend(since.into_iter().filter(|event| event.kind == EventKind::Message));
+            rows.drain(..rows.len().saturating_sub(OPENING_MESSAGES));
+        }
+        for join in waiting {
+            self.admit(join, Some((reading, &rows)), ctx);
+        }
+    }
+
+    /// Somebody who waited: he may have been removed, or the room closed, meanwhile.
+    fn admit(
+        &mut self,
+        join: Join,
+        rows: Option<(Reading, &[Arc<Event>])>,
+        ctx: &mut Context<Self>,
+    ) {
+        if let Err(code) = self.state.may_enter(join.seat.who) {
+            return join.refuse(code);
+        }
+        match rows {
+            None => self.attach(join, ctx),
+            Some((Reading::After(after), rows)) => {
+                let page = resume::page(after, rows.to_vec(), self.state.head());
+                self.seat(join, &Past::Page(page), ctx);
+            }
+            Some((_, rows)) => self.seat(join, &Past::Messages(rows.to_vec()), ctx),
+        }
     }
 }
 
@@ -183,4 +316,32 @@ fn opening_frames(
             latest.iter().filter_map(|event| dialect.say_again(event, state.words())).collect()
         }
     }
+}
+
+fn joined_frames(page: &Page, resume: &Resume, seat: &Seat, state: &RoomState) -> Vec<Frame> {
+    let user = seat.user();
+    let joined = Joined {
+        chat_id: state.row().id,
+        name: &state.words().name,
+        kind: state.row().kind,
+        epoch: &state.row().epoch,
+        seq: state.head(),
+        verdict: page.verdict,
+        from: page.from,
+        to: page.to,
+        more: page.more,
+        active_users: state.presence().people(),
+        sessions: state.presence().sessions(),
+        me: Me {
+            user_id: user.map(|user| user.0),
+            nick_name: seat.nick_name.as_deref(),
+            role: user.and_then(|user| state.role(user)),
+            read_seq: user.map_or(0, |user| state.read_seq(user)),
+        },
+        guest_token: resume.guest_token.as_deref(),
+    };
+    let mut frames = vec![native::joined(resume.reference.as_deref(), &joined)];
+    frames.extend(page.events.iter().filter_map(|event| native::event(event, true)));
+    frames.push(native::live(state.row().id, state.head()));
+    frames
 }

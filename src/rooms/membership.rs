@@ -12,7 +12,7 @@ use crate::store::{ChangeMembers, MemberChange, MemberRow, MembersChanged, Store
 use super::Refused;
 use super::admission::Admission;
 use super::posting::Post;
-use super::room::{Changing, InFlight, Room, roles};
+use super::room::{Changing, InFlight, Room, marks, roles};
 
 /// A room's rows, and places with the Writer for what came back.
 type Rows = (Option<RoomRow>, Vec<MemberRow>, Vec<WriterPermit>);
@@ -44,6 +44,7 @@ impl Room {
         match read {
             Ok((Some(row), members, mut permits)) => {
                 self.state.reload(row, roles(&members));
+                self.state.set_read(marks(&members));
                 let with_place = self.fenced.len().min(permits.len());
                 for (back, writer) in
                     self.fenced.drain(..with_place).zip(permits.drain(..)).collect::<Vec<_>>()
@@ -78,6 +79,8 @@ impl Room {
                 nick_name: event.nick_name,
                 raw: event.raw,
                 client_id: event.client_id,
+                kind: event.kind,
+                target: event.target,
                 admission: Admission { held, writer },
                 ticket,
                 forwarded: false,

@@ -4,7 +4,10 @@
 //! In reading order: [`state`] and [`presence`] (pure), [`room`] (the actor), [`posting`] (from a
 //! post to everybody), [`registry`], [`fanout`] and [`outlet`] (the way to the sockets).
 
+mod activity;
 pub mod admission;
+pub mod asking;
+pub mod callers;
 pub mod control;
 pub mod directory;
 pub mod fanout;
@@ -13,6 +16,7 @@ pub mod gauge;
 pub mod group;
 mod handle;
 pub mod joining;
+pub mod light;
 pub mod membership;
 pub mod outlet;
 pub mod patience;
@@ -21,9 +25,11 @@ pub mod presence;
 #[cfg(test)]
 mod recovery;
 pub mod registry;
+pub mod resume;
 pub mod room;
 pub mod seat;
 pub mod state;
+pub mod telling;
 pub mod ticket;
 pub mod window;
 

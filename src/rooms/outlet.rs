@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use slab::Slab;
 
+use crate::domain::{Posted, RoomId};
 use crate::protocol::{CloseCode, Frame};
 
 use super::Refused;
@@ -17,17 +18,23 @@ pub trait Outlet {
     /// Takes frames in order: writes what the kernel takes now and keeps the rest. Answers how
     /// many bytes wait afterwards, those of the opening not counted.
     fn deliver(&self, frames: &[Frame]) -> usize;
-    /// The socket has its seat and is counted. It gets this first; it may be more than may wait
-    /// otherwise.
-    fn seated(&self, opening: &[Frame]);
-    /// One of the socket's own posts was answered.
-    fn settle(&self, outcome: Result<(), Refused>);
+    /// The socket has its seat in this room and is counted. It gets this first; it may be more
+    /// than may wait otherwise.
+    fn seated(&self, room: RoomId, opening: &[Frame]);
+    /// One of the socket's own posts was answered, the one with this tag.
+    fn settle(&self, tag: u64, outcome: Result<Posted, Refused>);
+    /// The socket has no seat in this room, or no longer: whoever has no other room is closed.
+    fn part(&self, room: RoomId, code: CloseCode);
     /// Says goodbye: what has not begun to go out is dropped, the close frame follows.
     fn close(&self, code: CloseCode);
     /// What waits for the client to read.
     fn backlog(&self) -> Backlog;
     /// When bytes last came from the client; now, while it is not being read.
     fn last_heard(&self) -> Instant;
+    /// When its session wants to be woken even if nothing comes.
+    fn due(&self) -> Option<Instant>;
+    /// Wakes its session.
+    fn wake(&self);
 }
 
 /// What waits for a client to read.
@@ -107,8 +114,9 @@ mod tests {
         fn deliver(&self, _: &[Frame]) -> usize {
             0
         }
-        fn seated(&self, _: &[Frame]) {}
-        fn settle(&self, _: Result<(), Refused>) {}
+        fn seated(&self, _: RoomId, _: &[Frame]) {}
+        fn settle(&self, _: u64, _: Result<Posted, Refused>) {}
+        fn part(&self, _: RoomId, _: CloseCode) {}
         fn close(&self, _: CloseCode) {}
         fn backlog(&self) -> Backlog {
             Backlog::default()
@@ -116,6 +124,10 @@ mod tests {
         fn last_heard(&self) -> Instant {
             Instant::now()
         }
+        fn due(&self) -> Option<Instant> {
+            None
+        }
+        fn wake(&self) {}
     }
 
     #[test]

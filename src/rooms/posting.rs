@@ -38,6 +38,10 @@ pub struct Post {
     pub raw: Option<String>,
     /// See `NewEvent::client_id`.
     pub client_id: Option<String>,
+    /// A message, or an act on one.
+    pub kind: EventKind,
+    /// The message that it is about, or answers.
+    pub target: Option<EventId>,
     /// Its places in the room and with the Writer.
     pub admission: Admission,
     /// Who waits for the answer.
@@ -87,21 +91,23 @@ impl Room {
         let event = NewEvent {
             id: EventId(ids::at(now)),
             room: self.id(),
-            kind: EventKind::Message,
+            kind: post.kind,
             author: post.author,
             sender: post.sender,
             nick_name: post.nick_name,
             content: post.content,
             raw: post.raw,
-            target: None,
+            target: post.target,
             client_id: post.client_id,
             created_at: now,
         };
         let Admission { held, writer } = post.admission;
         self.in_flight
             .insert(event.id, InFlight { event: event.clone(), ticket: post.ticket, held });
+        let may_moderate = event.author.user().is_some_and(|user| self.state.moderates(user));
         self.store.writer().append(Append {
             event,
+            may_moderate,
             member_rev: self.state.row().member_rev,
             permit: writer,
             reply: ctx.address().recipient(),
@@ -119,6 +125,12 @@ impl Room {
             Outcome::Duplicate(first) => {
                 ticket.answer(Ok(Posted { event: Arc::new(*first), duplicate: true }));
             }
+            Outcome::Unchanged(seq) => {
+                let event = Arc::new(event.stored_at(seq));
+                ticket.answer(Ok(Posted { event, duplicate: true }));
+            }
+            Outcome::NoTarget => ticket.answer(Err(Refused::NotFound)),
+            Outcome::NotAllowed => ticket.answer(Err(Refused::Forbidden)),
             Outcome::Fenced => self.fenced.push(InFlight { event, ticket, held }),
             Outcome::Closed => {
                 ticket.answer(Err(Refused::NotFound));
@@ -144,6 +156,7 @@ impl Room {
     fn deliver(&mut self, event: &Arc<Event>, held: Option<Held>) {
         let now = clock::now();
         self.state.advance(event, now);
+        self.activity.note(event);
         if self.opening.is_empty() {
             self.state.window.trim();
         }

@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 use tokio::sync::Notify;
 
-use super::joining::Join;
+use super::joining::{Join, Wants};
 use super::outlet::{self, Backlog, Outlet};
 use super::room::Room;
 use super::{Post, Refused, RoomHandle, Rooms, Seat, Shards};
 use crate::config::Settings;
-use crate::domain::{Author, Identity, RoomName, SessionId, clock, ids};
+use crate::domain::{Author, Identity, Posted, RoomId, RoomName, SessionId, clock, ids};
 use crate::protocol::{CloseCode, Dialect, Frame, Opening};
 use crate::store::Store;
 
@@ -47,10 +47,13 @@ impl Outlet for Ear {
         self.something.notify_one();
         0
     }
-    fn seated(&self, opening: &[Frame]) {
+    fn seated(&self, _: RoomId, opening: &[Frame]) {
         self.deliver(opening);
     }
-    fn settle(&self, _: Result<(), Refused>) {}
+    fn settle(&self, _: u64, _: Result<Posted, Refused>) {}
+    fn part(&self, _: RoomId, code: CloseCode) {
+        self.close(code);
+    }
     fn close(&self, code: CloseCode) {
         self.closed.set(Some(code.plain));
         self.something.notify_one();
@@ -61,6 +64,10 @@ impl Outlet for Ear {
     fn last_heard(&self) -> Instant {
         Instant::now()
     }
+    fn due(&self) -> Option<Instant> {
+        None
+    }
+    fn wake(&self) {}
 }
 
 impl Ear {
@@ -107,11 +114,12 @@ impl House {
             dialect: Dialect::Guest,
             who: Author::Guest(ids::random()),
             card: None,
+            nick_name: None,
             login: None,
             ip: IpAddr::from([127, 0, 0, 1]),
             since: clock::now(),
         };
-        let join = Join::new(Arc::new(seat), Opening::Nothing, shard);
+        let join = Join::new(Arc::new(seat), Wants::Opening(Opening::Nothing), shard);
         let handle = self.rooms.enter(room, join).await.expect("a way in");
         (ear, handle)
     }

@@ -10,15 +10,17 @@ use actix::prelude::*;
 
 use crate::config::RoomSettings;
 use crate::domain::{Event, EventId, NewEvent, Role, RoomId, RoomRow, UserId, clock};
-use crate::protocol::{CloseCode, dialect};
+use crate::protocol::CloseCode;
 use crate::store::{Changed, MemberRow, Store};
 
 use super::Refused;
+use super::activity::Activity;
 use super::admission::{Gate, Held};
 use super::fanout::Shards;
 use super::gauge::{Gauge, Online};
-use super::group::{Said, Step};
-use super::joining::Join;
+use super::group::Step;
+use super::joining::{Join, Reading};
+use super::light::Light;
 use super::posting::Post;
 use super::registry::{Died, Empty, Registry};
 use super::seat::Seat;
@@ -71,10 +73,14 @@ pub struct Room {
     /// Events that the database has and whose predecessors are being read.
     pub(super) ahead: Vec<(Arc<Event>, Option<Held>)>,
     pub(super) filling: bool,
-    /// Sockets that wait for the room's latest messages.
-    pub(super) opening: Vec<Join>,
+    /// Sockets that wait for something of the room's past.
+    pub(super) opening: HashMap<Reading, Vec<Join>>,
+    /// What is not stored and not told yet.
+    pub(super) light: Light,
+    pub(super) telling: bool,
+    pub(super) activity: Activity,
     pub(super) settings: RoomSettings,
-    shards: Shards,
+    pub(super) shards: Shards,
     gauge: Arc<Gauge>,
     pub(super) online: Arc<Online>,
     pub(super) gate: Gate,
@@ -123,6 +129,7 @@ impl Room {
         let window = Window::new(head, start.settings.window_events, start.windows);
         let row = RoomRow { last_seq: head, ..start.row };
         let mut state = RoomState::new(row, roles(&start.members), window);
+        state.set_read(marks(&start.members));
         for seat in start.seats {
             if let Some(card) = &seat.card {
                 start.online.came(card, seat.since);
@@ -140,7 +147,10 @@ impl Room {
             reload_again: false,
             ahead: Vec::new(),
             filling: false,
-            opening: Vec::new(),
+            opening: HashMap::new(),
+            light: Light::default(),
+            telling: false,
+            activity: Activity::default(),
             settings: start.settings,
             shards: start.shards,
             gauge: start.gauge,
@@ -199,6 +209,7 @@ impl Room {
             && self.fenced.is_empty()
             && self.opening.is_empty()
             && self.ahead.is_empty()
+            && !self.telling
             && !self.filling
             && !self.reloading
     }
@@ -213,7 +224,9 @@ impl Room {
     pub(super) fn members_changed(&mut self, changed: Changed) {
         self.state.set_members(changed.members.into_iter().collect(), changed.member_rev);
         if let Some(event) = changed.event {
-            self.arrived(Arc::new(event), None);
+            let event = Arc::new(event);
+            self.arrived(Arc::clone(&event), None);
+            self.tell_member(&event);
         }
     }
 }
@@ -223,12 +236,18 @@ pub(super) fn roles(members: &[MemberRow]) -> HashMap<UserId, Role> {
     members.iter().map(|member| (UserId(member.card.id), member.role)).collect()
 }
 
+/// How far each has read.
+pub(super) fn marks(members: &[MemberRow]) -> impl Iterator<Item = (UserId, i64)> {
+    members.iter().map(|member| (UserId(member.card.id), member.read_seq))
+}
+
 impl Actor for Room {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX);
         self.count();
+        self.tell_activity_later(ctx);
         self.retire_later(ctx);
     }
 }
@@ -258,26 +277,6 @@ impl Handler<Recovered> for Room {
         for after in [1, 5, 40] {
             ctx.run_later(Duration::from_secs(after), Self::check_position);
         }
-    }
-}
-
-/// Somebody types; only shh rooms show it.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Typing(pub Arc<Seat>);
-
-impl Handler<Typing> for Room {
-    type Result = ();
-
-    fn handle(&mut self, Typing(seat): Typing, _: &mut Self::Context) {
-        let Some(card) = seat.card.as_deref().filter(|_| self.state.may_post(seat.who).is_ok())
-        else {
-            return;
-        };
-        let frame = dialect::typing(card);
-        let said =
-            Said::encode(super::super::protocol::dialect::Dialect::is_shh, |_| Some(frame.clone()));
-        self.to_shards(|| Step::Whisper(said.clone(), seat.session));
     }
 }
 

@@ -21,6 +21,8 @@ pub struct Seat {
     pub who: Author,
     /// The user's card, none for guests.
     pub card: Option<Arc<UserCard>>,
+    /// What he calls himself here; on plain sockets each message says it.
+    pub nick_name: Option<String>,
     /// The login that it lives by.
     pub login: Option<LoginId>,
     /// Where it comes from.

@@ -31,9 +31,10 @@ pub struct RoomState {
     row: RoomRow,
     words: RoomWords,
     members: HashMap<UserId, Role>,
+    read: HashMap<UserId, i64>,
     seats: HashMap<SessionId, Arc<Seat>>,
     presence: Presence,
-    dialects: [u32; 4],
+    dialects: [u32; Dialect::ALL.len()],
     workers: Vec<u32>,
     head: i64,
     /// The room's newest events.
@@ -54,10 +55,19 @@ impl RoomState {
             members,
             seats: HashMap::new(),
             presence: Presence::default(),
-            dialects: [0; 4],
+            dialects: [0; Dialect::ALL.len()],
+            read: HashMap::new(),
             workers: Vec::new(),
             window,
             messages: Rate::default(),
+        }
+    }
+
+    /// How far its members have read, as their rows say.
+    pub fn set_read(&mut self, read: impl Iterator<Item = (UserId, i64)>) {
+        for (user, seq) in read {
+            let known = self.read.entry(user).or_default();
+            *known = seq.max(*known);
         }
     }
 
@@ -108,6 +118,12 @@ impl RoomState {
     #[must_use]
     pub fn role(&self, user: UserId) -> Option<Role> {
         self.members.get(&user).copied()
+    }
+
+    /// Whether he may take away what others wrote.
+    #[must_use]
+    pub fn moderates(&self, user: UserId) -> bool {
+        self.role(user).is_some_and(|role| role >= Role::Admin)
     }
 
     /// How many members it has.
@@ -180,9 +196,32 @@ impl RoomState {
         self.row.closed_at = Some(at);
     }
 
-    /// A socket sits down.
-    pub fn join(&mut self, seat: Arc<Seat>) {
-        self.presence.join(seat.who);
+    /// How far a member has read.
+    #[must_use]
+    pub fn read_seq(&self, user: UserId) -> i64 {
+        self.read.get(&user).copied().unwrap_or(0)
+    }
+
+    /// A member has read up to `seq`; whether that is news.
+    pub fn read_to(&mut self, user: UserId, seq: i64) -> bool {
+        let seq = seq.min(self.head);
+        let read = self.read.entry(user).or_default();
+        let is_news = seq > *read && self.members.contains_key(&user);
+        if is_news {
+            *read = seq;
+        }
+        is_news
+    }
+
+    /// Its members.
+    pub fn members(&self) -> impl Iterator<Item = UserId> {
+        self.members.keys().copied()
+    }
+
+    /// A socket sits down: whether it sat here before, and whether nobody else of his did.
+    pub fn join(&mut self, seat: Arc<Seat>) -> (bool, bool) {
+        let before = self.leave(seat.session);
+        let is_new = self.presence.join(seat.who) && before.is_none();
         self.dialects[seat.dialect as usize] += 1;
         let worker = seat.slot.worker;
         if self.workers.len() <= worker {
@@ -190,15 +229,16 @@ impl RoomState {
         }
         self.workers[worker] += 1;
         self.seats.insert(seat.session, seat);
+        (before.is_some(), is_new)
     }
 
-    /// A socket is gone; its seat, when it had one.
-    pub fn leave(&mut self, session: SessionId) -> Option<Arc<Seat>> {
+    /// A socket is gone; its seat, when it had one, and whether nobody else of his is here.
+    pub fn leave(&mut self, session: SessionId) -> Option<(Arc<Seat>, bool)> {
         let seat = self.seats.remove(&session)?;
-        self.presence.leave(seat.who);
+        let is_gone = self.presence.leave(seat.who);
         self.dialects[seat.dialect as usize] -= 1;
         self.workers[seat.slot.worker] -= 1;
-        Some(seat)
+        Some((seat, is_gone))
     }
 
     /// A user's sockets.
@@ -240,6 +280,7 @@ impl RoomState {
         debug_assert_eq!(self.place(event.seq), Advance::Next);
         self.head = event.seq;
         self.messages.add(now, 1);
+        self.window.amend(event);
         self.window.push(Arc::clone(event));
     }
 }

@@ -12,8 +12,8 @@ use super::outlet::Slot;
 /// Who waits for the answer.
 #[derive(Debug)]
 enum Asker {
-    /// A socket: its worker's Shard tells it.
-    Socket(ShardHandle, Slot),
+    /// A socket: its worker's Shard tells it, with the tag that the socket gave the post.
+    Socket(ShardHandle, Slot, u64),
     /// A caller who awaits it.
     Caller(oneshot::Sender<Result<Posted, Refused>>),
 }
@@ -23,10 +23,10 @@ enum Asker {
 pub struct Ticket(Option<Asker>);
 
 impl Ticket {
-    /// A socket's own post.
+    /// A socket's own post; `tag` is for the socket to know it by.
     #[must_use]
-    pub const fn of_socket(shard: ShardHandle, slot: Slot) -> Self {
-        Self(Some(Asker::Socket(shard, slot)))
+    pub const fn of_socket(shard: ShardHandle, slot: Slot, tag: u64) -> Self {
+        Self(Some(Asker::Socket(shard, slot, tag)))
     }
 
     /// A caller's post, and where he awaits the answer.
@@ -43,7 +43,7 @@ impl Ticket {
 
     fn give(&mut self, outcome: Result<Posted, Refused>) {
         match self.0.take() {
-            Some(Asker::Socket(shard, slot)) => shard.settle(slot, outcome.map(drop)),
+            Some(Asker::Socket(shard, slot, tag)) => shard.settle(slot, tag, outcome),
             // A caller who went away no longer wants to know.
             Some(Asker::Caller(caller)) => drop(caller.send(outcome)),
             None => {}

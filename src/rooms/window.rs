@@ -60,21 +60,18 @@ impl Window {
         self.events.push_back(event);
     }
 
-    /// Puts the room's latest messages in, as read from the database: all of them up to `head_then`,
-    /// of which the oldest is the first of `messages`. False when the window has since moved on
-    /// so far that a hole would be left.
-    pub fn fill(&mut self, messages: Vec<Event>, head_then: i64, is_all: bool) -> bool {
+    /// Puts the room's newest events in, every kind, oldest first, as read from the database when
+    /// the newest of them was `head_then`; none of what is kept lies between them. False when the
+    /// window has since moved on so far that a hole would be left.
+    pub fn fill(&mut self, events: Vec<Event>, head_then: i64) -> bool {
         if head_then + 1 < self.from {
             return false;
         }
-        let oldest = if is_all { 1 } else { messages.first().map_or(self.from, |event| event.seq) };
-        if oldest < self.from {
-            let missing = messages.into_iter().filter(|event| event.seq < self.from).rev();
-            for event in missing.collect::<Vec<_>>() {
-                self.weigh(&event);
-                self.events.push_front(Arc::new(event));
-            }
-            self.from = oldest;
+        let missing = events.into_iter().filter(|event| event.seq < self.from).rev();
+        for event in missing.collect::<Vec<_>>() {
+            self.from = event.seq;
+            self.weigh(&event);
+            self.events.push_front(Arc::new(event));
         }
         true
     }
@@ -97,6 +94,55 @@ impl Window {
         Some(found)
     }
 
+    /// Everything after `after`: the oldest `limit` within `max_bytes` of text, but at least one
+    /// where there is one. None when the window does not reach back so far.
+    #[must_use]
+    pub fn after(&self, after: i64, limit: usize, max_bytes: usize) -> Option<Vec<Arc<Event>>> {
+        let skipped = usize::try_from(after + 1 - self.from).ok()?;
+        let mut bytes = 0;
+        let mut found = Vec::new();
+        for event in self.events.iter().skip(skipped).take(limit) {
+            bytes += event.text_bytes();
+            if bytes > max_bytes && !found.is_empty() {
+                break;
+            }
+            found.push(Arc::clone(event));
+        }
+        Some(found)
+    }
+
+    /// An edit or a deletion changes what it is about, also here: whoever resumes later gets the
+    /// present text.
+    pub fn amend(&mut self, act: &Event) {
+        let Some(target) = act.target else { return };
+        for place in &mut self.events {
+            let is_it = place.kind == EventKind::Message && place.id == target;
+            let is_his_edit = place.kind == EventKind::Edit && place.target == Some(target);
+            let mut amended = match act.kind {
+                EventKind::Edit if is_it => {
+                    let mut event = Event::clone(place);
+                    event.content.clone_from(&act.content);
+                    event.edited_at = Some(act.created_at);
+                    event
+                }
+                EventKind::Delete if is_it => {
+                    let deleted_at = Some(act.created_at);
+                    Event { content: String::new(), deleted_at, ..Event::clone(place) }
+                }
+                EventKind::Delete if is_his_edit => {
+                    Event { content: String::new(), ..Event::clone(place) }
+                }
+                _ => continue,
+            };
+            amended.raw = None;
+            let (before, after) = (weight(place), weight(&amended));
+            self.bytes = self.bytes + after - before;
+            self.budget.used.fetch_add(after, Ordering::Relaxed);
+            self.budget.used.fetch_sub(before, Ordering::Relaxed);
+            *place = Arc::new(amended);
+        }
+    }
+
     /// Brings it back within its bounds.
     pub fn trim(&mut self) {
         while self.events.len() > self.max_events || self.budget.is_exceeded() {
@@ -115,7 +161,7 @@ impl Window {
 }
 
 fn weight(event: &Event) -> usize {
-    size_of::<Event>() + event.content.len() + event.raw.as_ref().map_or(0, String::len)
+    size_of::<Event>() + event.text_bytes()
 }
 
 #[cfg(test)]
@@ -164,12 +210,40 @@ mod tests {
         let mut window = Window::new(5, 100, WindowBudget::new(1 << 20));
         window.push(Arc::new(event(6)));
         window.push(Arc::new(event(7)));
-        let read = vec![event(4), event(5), event(7)];
-        assert!(window.fill(read, 5, false));
+        assert!(window.fill((4..=7).map(event).collect(), 7));
         assert_eq!(seqs(window.latest_messages(3)), Some(vec![4, 5, 7]));
         assert_eq!(seqs(window.latest_messages(4)), None);
-        assert!(window.fill(vec![event(1), event(2), event(4)], 7, true));
+        assert_eq!(seqs(window.after(2, 9, 99)), None);
+        assert!(window.fill((1..=5).map(event).collect(), 5));
         assert_eq!(seqs(window.latest_messages(9)), Some(vec![1, 2, 4, 5, 7]));
+        assert_eq!(seqs(window.after(0, 3, 99)), Some(vec![1, 2, 3]));
+        assert_eq!(seqs(window.after(4, 9, 2)), Some(vec![5, 6]));
+        assert_eq!(seqs(window.after(4, 9, 0)), Some(vec![5]));
+        assert_eq!(seqs(window.after(7, 9, 99)), Some(vec![]));
+    }
+
+    #[test]
+    fn an_edit_and_a_deletion_change_what_is_held() {
+        let mut window = Window::new(0, 100, WindowBudget::new(1 << 20));
+        let message = event(1);
+        let act = |seq, kind, content: &str| Event {
+            kind,
+            target: Some(message.id),
+            content: content.into(),
+            ..event(seq)
+        };
+        window.push(Arc::new(message.clone()));
+        let edit = act(2, EventKind::Edit, "y");
+        window.push(Arc::new(edit.clone()));
+        window.amend(&edit);
+        let texts = |window: &Window| {
+            let events = window.after(0, 9, 99).unwrap_or_default();
+            events.iter().map(|event| event.content.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(texts(&window), ["y", "y"]);
+        window.amend(&act(3, EventKind::Delete, ""));
+        assert_eq!(texts(&window), ["", ""]);
+        assert_eq!(window.bytes(), 2 * size_of::<Event>());
     }
 
     #[test]
@@ -179,7 +253,7 @@ mod tests {
         window.trim();
         assert_eq!(seqs(window.latest_messages(2)), Some(vec![4, 5]));
         assert_eq!(seqs(window.latest_messages(3)), None);
-        assert!(!window.fill(vec![event(1)], 1, true));
+        assert!(!window.fill(vec![event(1)], 1));
         let mut tiny = Window::new(0, 10, WindowBudget::new(1));
         tiny.push(Arc::new(event(1)));
         tiny.trim();

@@ -22,13 +22,15 @@ use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::net::tcp::OwnedReadHalf;
 
 use crate::config::SessionSettings;
-use crate::protocol::{Decoder, Frame, Gate, close};
-use crate::rooms::joining::Join;
-use crate::rooms::{Outlet, Shards};
+use crate::protocol::{Decoder, Gate, close};
+use crate::rooms::joining::{Join, Wants};
+use crate::rooms::{Outlet, Refused, ShardHandle, Shards};
 
 use super::door::{self, Knock};
-use super::entry::{Denied, Guest, Porter};
+use super::entry::{Arrival, Denied, Guest, Porter, Way};
 use super::handshake;
+use super::hosted::Session;
+use super::native::{Berth, Native};
 use super::place::{Departure, Place};
 use super::relay::{Relay, Step, farewell};
 use super::wire::Wire;
@@ -59,11 +61,10 @@ pub async fn serve(
     let mut parts = framed.into_parts();
     let Some(peer) = request.peer_addr() else { return };
     let decision = match door::knock(&request, peer.ip(), &gate) {
-        Ok(knock) => porter
-            .admit(&knock)
-            .await
-            .map(|guest| (guest, knock.clone()))
-            .map_err(|denied| (denied, Some(knock))),
+        Ok(knock) => match porter.greet(&knock).await {
+            Ok(arrival) => Ok((arrival, knock)),
+            Err(denied) => Err((denied, Some(knock))),
+        },
         Err(refusal) => Err((Denied::Refuse(refusal), None)),
     };
     // What was answered on this connection before goes out first.
@@ -76,15 +77,17 @@ pub async fn serve(
         }
         Err((Denied::Close(code), knock)) => {
             porter.rooms().count_refusal();
-            answer.extend(handshake::switching(&knock.map(|knock| knock.key).unwrap_or_default()));
-            answer.extend_from_slice(Frame::close(code).wire());
+            let (key, is_native) = knock.map(|k| (k.key, k.is_native)).unwrap_or_default();
+            answer.extend(handshake::switching(&key, is_native));
+            for frame in Departure::new(porter.rooms().clone(), is_native).goodbye(code) {
+                answer.extend_from_slice(frame.wire());
+            }
             finish(parts.io, &answer).await;
         }
-        Ok((guest, knock)) => {
-            answer.extend(handshake::switching(&knock.key));
-            if let Err(error) =
-                begin(porter, &settings, parts.io, parts.read_buf, guest, &knock, answer).await
-            {
+        Ok((arrival, knock)) => {
+            answer.extend(handshake::switching(&knock.key, knock.is_native));
+            let line = Line { io: parts.io, unread: parts.read_buf, answer };
+            if let Err(error) = begin(porter, &settings, line, arrival, &knock).await {
                 log::debug!("a socket from {} was lost in its handshake: {error}", knock.ip);
             }
         }
@@ -104,45 +107,73 @@ async fn finish(mut io: TcpStream, answer: &[u8]) {
     drop(timeout(GOODBYE, goodbye).await);
 }
 
-async fn begin(
-    porter: Porter,
-    settings: &SessionSettings,
+/// A connection whose handshake is decided and not answered yet.
+struct Line {
     io: TcpStream,
     unread: BytesMut,
-    guest: Guest,
-    knock: &Knock,
     answer: Vec<u8>,
+}
+
+async fn begin(
+    porter: Porter,
+    settings: &Arc<SessionSettings>,
+    Line { io, unread, answer }: Line,
+    arrival: Arrival,
+    knock: &Knock,
 ) -> io::Result<()> {
     io.set_nodelay(true)?;
     SockRef::from(&io).set_tcp_user_timeout(Some(Duration::from_secs(settings.max_pending_s)))?;
     let Some(shard) = Shards::here() else {
         return Err(io::Error::other("this worker has no Shard"));
     };
-    let departure = Departure::new(porter.rooms().clone());
+    let departure = Departure::new(porter.rooms().clone(), knock.is_native);
     let (reading, writing) = io.into_split();
     let wire = Wire::new(writing, Rc::clone(&departure));
     let place = Place::open(&shard, Rc::clone(&wire) as Rc<dyn Outlet>, Rc::clone(&departure));
-    let seat = place.seat(&guest, knock.ip);
-    let join = Join::new(Arc::clone(&seat), guest.opening, shard.clone());
     let mut decoder = Decoder::new(settings.max_frame_bytes);
     decoder.take(&unread);
-    let relay = match porter.rooms().enter(guest.room, join).await {
-        Ok(room) => {
-            departure.joined(room.id);
-            Some(Relay::new(porter.rooms().clone(), room, seat, shard, settings))
+    departure.hold(arrival.pass);
+    let session = match arrival.to {
+        Way::Native(proof) => {
+            let limits = Arc::clone(settings);
+            let berth =
+                Berth { porter, shard, slot: place.slot(), ip: knock.ip, departure, limits };
+            let mut native = Native::new(berth, knock.target.clone(), proof);
+            native.enter_own_room(knock.after, knock.epoch.clone());
+            Some(Session::Native(Box::new(native)))
         }
-        Err(refused) => {
-            wire.close(farewell(refused));
-            None
+        Way::Plain(guest) => {
+            let session = enter(&porter, settings, &place, &shard, &guest, knock).await;
+            let session = session.map_err(|refused| wire.close(farewell(refused))).ok();
+            if let Some(room) = session.as_ref().map(|_| guest.room) {
+                departure.joined(room);
+            }
+            // Only then: whose handshake is done is counted.
+            if timeout(HANDSHAKE, poll_fn(|task| wire.poll_seated(task))).await.is_err() {
+                wire.close(close::SERVER_FAULT);
+            }
+            session.map(Session::Plain)
         }
     };
-    // Only then: whose handshake is done is counted.
-    if timeout(HANDSHAKE, poll_fn(|task| wire.poll_seated(task))).await.is_err() {
-        wire.close(close::SERVER_FAULT);
-    }
     wire.answer(answer);
-    DirectSession { wire, reading, decoder, relay, ended: false, _place: place }.start();
+    DirectSession { wire, reading, decoder, session, ended: false, _place: place }.start();
     Ok(())
+}
+
+/// Seats a plain socket in its room.
+async fn enter(
+    porter: &Porter,
+    settings: &SessionSettings,
+    place: &Place,
+    shard: &ShardHandle,
+    guest: &Guest,
+    knock: &Knock,
+) -> Result<Relay, Refused> {
+    let seat = place.seat(guest, knock.ip);
+    let wants = Wants::Opening(guest.opening);
+    let join = Join::new(guest.room, Arc::clone(&seat), wants, shard.clone());
+    let room = porter.rooms().enter(guest.room, join).await?;
+    Ok(Relay::new(porter.rooms().clone(), room, seat, shard.clone(), settings))
 }
 
 /// The session actor.
@@ -150,8 +181,8 @@ pub struct DirectSession {
     wire: Rc<Wire>,
     reading: OwnedReadHalf,
     decoder: Decoder,
-    /// None: the room could not be entered, only the goodbye remains.
-    relay: Option<Relay>,
+    /// None: only the goodbye remains.
+    session: Option<Session>,
     /// Our side of the connection has ended.
     ended: bool,
     _place: Place,
@@ -199,9 +230,9 @@ impl ActorFuture<DirectSession> for Drive {
 impl DirectSession {
     /// Ready when the connection has ended, in order or not.
     fn go_on(&mut self, task: &mut TaskContext<'_>) -> Poll<()> {
-        if let Some(relay) = &mut self.relay {
-            for outcome in self.wire.take_outcomes() {
-                let step = relay.settle(outcome);
+        if let Some(session) = &mut self.session {
+            for note in self.wire.take_notes() {
+                let step = session.note(note);
                 Self::take(&self.wire, step);
             }
         }
@@ -214,12 +245,12 @@ impl DirectSession {
             let is_closing = self.wire.is_closing();
             if is_closing {
                 // With it goes a post in hand, and its place in the queue for one.
-                self.relay = None;
+                self.session = None;
                 if flushed.is_ready() && !std::mem::replace(&mut self.ended, true) {
                     self.wire.end();
                 }
             }
-            let is_full = self.relay.as_ref().is_some_and(Relay::is_full)
+            let is_full = self.session.as_ref().is_some_and(Session::is_full)
                 || self.wire.backlog().bytes > BACKLOG_TO_PAUSE_AT;
             self.wire.set_read(!is_full || is_closing);
             if is_full && !is_closing {
@@ -249,22 +280,25 @@ impl DirectSession {
     /// Hands on what was read, as far as the room has places. A post without one waits: then this
     /// task is woken when there is one.
     fn hear_what_was_read(&mut self, task: &mut TaskContext<'_>) {
-        let Some(relay) = &mut self.relay else { return };
+        let Some(session) = &mut self.session else { return };
         while !self.wire.is_closing() {
-            let step = relay.poll_waiting(task);
-            Self::take(&self.wire, step);
-            if relay.is_full() {
-                return;
+            while let Poll::Ready(step) = session.poll(task) {
+                Self::take(&self.wire, step);
+            }
+            let is_behind = self.wire.backlog().bytes > BACKLOG_TO_PAUSE_AT;
+            if self.wire.is_closing() || is_behind || session.is_full() {
+                break;
             }
             match self.decoder.next_message() {
                 Ok(Some(incoming)) => {
-                    let step = relay.hear(incoming);
+                    let step = session.hear(incoming);
                     Self::take(&self.wire, step);
                 }
-                Ok(None) => return,
+                Ok(None) => break,
                 Err(violation) => self.wire.close(violation.close()),
             }
         }
+        self.wire.set_due(session.due());
     }
 
     fn take(wire: &Rc<Wire>, step: Step) {

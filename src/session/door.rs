@@ -29,8 +29,15 @@ pub trait Head {
 /// Somebody who may be let in, depending on who he is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Knock {
-    /// What he wants, decoded, in NFC.
-    pub target: String,
+    /// The room he wants, decoded, in NFC; none at the door for many rooms. A native socket's is
+    /// empty when it can't be read: it is let in and told so.
+    pub target: Option<String>,
+    /// He speaks `hubbub.v1`.
+    pub is_native: bool,
+    /// He holds everything of that room up to here.
+    pub after: Option<i64>,
+    /// The epoch that he holds it of.
+    pub epoch: Option<String>,
     /// What he shows.
     pub credential: Credential,
     /// Where he comes from, behind listed proxies.
@@ -46,6 +53,8 @@ pub enum Credential {
     Nothing,
     /// An explicit token: `Authorization`, or `?token=`.
     Token(String),
+    /// A ticket, to be used once.
+    Ticket(String),
     /// A cookie, and whether it came with an allowed `Origin`.
     Cookie(String, bool),
 }
@@ -105,8 +114,8 @@ impl Refusal {
     };
     const NO_KEY: Self =
         Self::new(400, "invalid", "The Sec-WebSocket-Key header is missing or malformed.");
-    const UNKNOWN_PROTOCOL: Self =
-        Self::new(400, "invalid", "The subprotocol hubbub.v1 is not spoken by this version.");
+    const NO_PROTOCOL: Self =
+        Self::new(400, "invalid", "At this address offer the WebSocket subprotocol hubbub.v1.");
 }
 
 /// Decides.
@@ -116,11 +125,17 @@ impl Refusal {
 pub fn knock(head: &impl Head, peer: IpAddr, gate: &Gate) -> Result<Knock, Refusal> {
     let host =
         head.header("host").filter(|host| gate.host_allowed(host)).ok_or(Refusal::BAD_HOST)?;
-    let target = head.path().strip_prefix("/ws/chat/").ok_or(Refusal::NOT_FOUND)?;
-    let target = target.strip_suffix('/').unwrap_or(target);
-    if target.is_empty() || target.contains('/') {
-        return Err(Refusal::NOT_FOUND);
-    }
+    let target = match head.path() {
+        "/ws" | "/ws/" => None,
+        path => {
+            let target = path.strip_prefix("/ws/chat/").ok_or(Refusal::NOT_FOUND)?;
+            let target = target.strip_suffix('/').unwrap_or(target);
+            if target.is_empty() || target.contains('/') {
+                return Err(Refusal::NOT_FOUND);
+            }
+            Some(target)
+        }
+    };
     if head.method() != "GET" {
         return Err(Refusal::WRONG_METHOD);
     }
@@ -133,16 +148,32 @@ pub fn knock(head: &impl Head, peer: IpAddr, gate: &Gate) -> Result<Knock, Refus
     }
     let key = head.header("sec-websocket-key").filter(|key| is_key(key)).ok_or(Refusal::NO_KEY)?;
     let offered = head.header("sec-websocket-protocol").unwrap_or_default();
-    if offered.split(',').any(|protocol| protocol.trim() == "hubbub.v1") {
-        return Err(Refusal::UNKNOWN_PROTOCOL);
+    let offered: Vec<&str> = offered.split(',').map(str::trim).collect();
+    let is_native = offered.contains(&"hubbub.v1");
+    if target.is_none() && !is_native {
+        return Err(Refusal::NO_PROTOCOL);
     }
+    let target = match target.map(decode) {
+        // Browsers can't read a refusal.
+        Some(Err(_)) if is_native => Some(String::new()),
+        target => target.transpose()?,
+    };
     let asker = gate.asker(peer, head.header("x-forwarded-for"), head.header("x-forwarded-proto"));
     let origin_allowed = || {
         head.header("origin").is_some_and(|origin| gate.origin_allowed(origin, host, asker.https))
     };
+    let query: Vec<(String, String)> = serde_urlencoded::from_str(head.query()).unwrap_or_default();
+    let asked = |name: &str| {
+        let value = query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        value.filter(|_| is_native)
+    };
+    let credential = credential(head, &query, is_native.then_some(&offered), origin_allowed);
     Ok(Knock {
-        target: decode(target)?,
-        credential: credential(head, origin_allowed),
+        target,
+        is_native,
+        after: asked("after").and_then(|after| after.parse().ok()).filter(|after| *after >= 0),
+        epoch: asked("epoch").map(str::to_owned),
+        credential,
         ip: asker.ip,
         key: key.to_owned(),
     })
@@ -163,7 +194,14 @@ fn decode(target: &str) -> Result<String, Refusal> {
     if is_fine { Ok(target) } else { Err(Refusal::BAD_TARGET) }
 }
 
-fn credential(head: &impl Head, origin_allowed: impl Fn() -> bool) -> Credential {
+/// The first one present counts. `offered`: the subprotocols of a native socket, one of which may
+/// carry a token, as browsers can set no header.
+fn credential(
+    head: &impl Head,
+    query: &[(String, String)],
+    offered: Option<&Vec<&str>>,
+    origin_allowed: impl Fn() -> bool,
+) -> Credential {
     if let Some(authorization) = head.header("authorization") {
         let token = authorization
             .split_once(' ')
@@ -171,9 +209,18 @@ fn credential(head: &impl Head, origin_allowed: impl Fn() -> bool) -> Credential
         // Another scheme is a credential that is present and wrong.
         return Credential::Token(token.map_or_else(String::new, |(_, token)| token.trim().into()));
     }
-    let query: Vec<(String, String)> = serde_urlencoded::from_str(head.query()).unwrap_or_default();
-    if let Some((_, token)) = query.into_iter().find(|(key, _)| key == "token") {
-        return Credential::Token(token);
+    let asked = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value);
+    if let Some(offered) = offered {
+        let mut tokens = offered.iter().filter_map(|one| one.strip_prefix("hubbub.token."));
+        if let Some(token) = tokens.next() {
+            return Credential::Token(token.to_owned());
+        }
+        if let Some(ticket) = asked("ticket") {
+            return Credential::Ticket(ticket.clone());
+        }
+    }
+    if let Some(token) = asked("token") {
+        return Credential::Token(token.clone());
     }
     match head.header("cookie").and_then(access_cookie) {
         Some(token) => Credential::Cookie(token.to_owned(), origin_allowed()),
@@ -245,7 +292,8 @@ mod tests {
             ("/ws/chat/50%2525/", "50%25"),
             ("/ws/chat/a%20b", "a b"),
         ] {
-            assert_eq!(ask(&request(path, &[])).map(|knock| knock.target).as_deref(), Ok(target));
+            let asked = ask(&request(path, &[])).map(|knock| knock.target);
+            assert_eq!(asked, Ok(Some(target.to_owned())));
         }
     }
 
@@ -255,7 +303,7 @@ mod tests {
         for (path, status) in [
             ("/ws/chat/", 404),
             ("/ws/chat", 404),
-            ("/ws/", 404),
+            ("/ws/", 400),
             ("/elsewhere/", 404),
             ("/ws/chat/a/b/", 404),
             ("/ws/chat//", 404),
@@ -281,7 +329,6 @@ mod tests {
             ("upgrade", "h2c", 426),
             ("sec-websocket-version", "8", 426),
             ("sec-websocket-key", "short", 400),
-            ("sec-websocket-protocol", "x, hubbub.v1", 400),
         ] {
             let refused = ask(&request("/ws/chat/x/", &[(name, value)]));
             assert_eq!(refused.map_err(|refusal| refusal.status), Err(status), "{name}");
@@ -319,11 +366,32 @@ mod tests {
         }
     }
 
+    #[test]
+    fn native_sockets_have_more_ways_to_say_who_they_are() {
+        let native = |path: &str, more: &[(&str, &str)]| {
+            let mut headers = vec![("sec-websocket-protocol", "hubbub.v1, x")];
+            headers.extend(more);
+            ask(&request(path, &headers)).expect("a knock")
+        };
+        let knock = native("/ws/?ticket=t&token=q&after=7&epoch=e", &[]);
+        assert_eq!(knock.credential, Credential::Ticket("t".into()));
+        assert_eq!((knock.target, knock.after, knock.epoch.as_deref()), (None, Some(7), Some("e")));
+        let offered = [("sec-websocket-protocol", "hubbub.v1, hubbub.token.abc")];
+        let knock = native("/ws/chat/x/?ticket=t", &offered);
+        assert_eq!(knock.credential, Credential::Token("abc".into()));
+        let bearer = [offered[0], ("authorization", "Bearer b")];
+        assert_eq!(native("/ws", &bearer).credential, Credential::Token("b".into()));
+        assert_eq!(native("/ws/chat/%00/", &[]).target.as_deref(), Some(""));
+        assert_eq!(native("/ws/?after=x", &[]).after, None);
+        let plain = ask(&request("/ws/chat/x/?ticket=t", &[])).expect("a knock");
+        assert_eq!(plain.credential, Credential::Nothing);
+    }
+
     proptest! {
         #[test]
         fn no_path_or_header_makes_it_panic(path in ".{0,200}", value in ".{0,100}") {
             let path = format!("/ws/chat/{path}");
-            for name in ["host", "authorization", "cookie", "origin", "x-forwarded-for", "sec-websocket-key"] {
+            for name in ["host", "authorization", "cookie", "origin", "x-forwarded-for", "sec-websocket-key", "sec-websocket-protocol"] {
                 drop(ask(&request(&path, &[(name, &value)])));
             }
         }

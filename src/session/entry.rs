@@ -2,11 +2,13 @@
 //! and what it then speaks (CONTRACT section 3, its first three tables). Asks `auth/` and the
 //! store; a guest who enters a live room costs no query.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use uuid::Uuid;
 
+use crate::auth::paces::{Pass, Paces};
 use crate::auth::{Auth, TokenError};
 use crate::domain::{
     Identity, RoomId, RoomKind, RoomName, RoomRow, SignedIn, UserId, clock, ids, names,
@@ -44,7 +46,25 @@ pub enum Denied {
 }
 
 const FORBIDDEN: Denied = Denied::Refuse(Refusal::FORBIDDEN);
-const EXPIRED: Denied = Denied::Close(close::SIGNED_OUT);
+const EXPIRED: Denied = Denied::Close(close::EXPIRED);
+
+/// Somebody at the door who may come in, and where to.
+#[derive(Debug)]
+pub struct Arrival {
+    /// He is counted as long as this lives.
+    pub pass: Pass,
+    /// Where to.
+    pub to: Way,
+}
+
+/// Where somebody goes.
+#[derive(Debug)]
+pub enum Way {
+    /// To one room, in a plain dialect.
+    Plain(Guest),
+    /// To speak `hubbub.v1`, with what he proved.
+    Native(Proof),
+}
 
 impl From<StoreError> for Denied {
     fn from(error: StoreError) -> Self {
@@ -54,17 +74,24 @@ impl From<StoreError> for Denied {
 }
 
 /// What a socket's credential turned out to be.
-enum Proof {
+#[derive(Clone, Debug)]
+pub enum Proof {
+    /// There is none.
     Nothing,
+    /// An explicit one of this user.
     Token(SignedIn),
+    /// A cookie of this user.
     Cookie(SignedIn),
     /// A cookie that proves nothing: past its time, or wrong, or from a foreign origin.
     ExpiredCookie,
+    /// The same.
     WrongCookie,
 }
 
 impl Proof {
-    const fn user(&self) -> Option<&SignedIn> {
+    /// The user whom it proves.
+    #[must_use]
+    pub const fn user(&self) -> Option<&SignedIn> {
         match self {
             Self::Token(user) | Self::Cookie(user) => Some(user),
             _ => None,
@@ -90,6 +117,7 @@ pub struct Porter {
     auth: Auth,
     store: Store,
     rooms: Rooms,
+    paces: Arc<Paces>,
     allow_guests: bool,
     draining: Arc<AtomicBool>,
 }
@@ -101,10 +129,11 @@ impl Porter {
         auth: Auth,
         store: Store,
         rooms: Rooms,
+        paces: Arc<Paces>,
         allow_guests: bool,
         draining: Arc<AtomicBool>,
     ) -> Self {
-        Self { auth, store, rooms, allow_guests, draining }
+        Self { auth, store, rooms, paces, allow_guests, draining }
     }
 
     /// The rooms behind the door.
@@ -113,21 +142,102 @@ impl Porter {
         &self.rooms
     }
 
-    /// Decides.
+    /// What is kept, for sessions that read history.
+    #[must_use]
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Whose token this is.
+    ///
+    /// # Errors
+    /// Why it is nobody's.
+    pub async fn identify(&self, token: &str) -> Result<SignedIn, TokenError> {
+        self.auth.identify(token).await
+    }
+
+    /// Which guest's token this is.
+    ///
+    /// # Errors
+    /// Why it is nobody's, or that guests are not let in.
+    pub fn identify_guest(&self, token: &str) -> Result<Uuid, TokenError> {
+        if self.allow_guests { self.auth.identify_guest(token) } else { Err(TokenError::Invalid) }
+    }
+
+    /// A token with which a guest is the same one again; none when it can't be signed.
+    #[must_use]
+    pub fn guest_token(&self, guest: Uuid) -> Option<String> {
+        let signed = self.auth.guest_token(guest);
+        signed.inspect_err(|error| log::error!("a guest's token could not be signed: {error}")).ok()
+    }
+
+    /// Decides who comes in; a native socket is told later which rooms it may enter.
     ///
     /// # Errors
     /// How he is turned away.
-    pub async fn admit(&self, knock: &Knock) -> Result<Guest, Denied> {
+    pub async fn greet(&self, knock: &Knock) -> Result<Arrival, Denied> {
         if self.draining.load(Ordering::Relaxed) {
             return Err(Denied::Refuse(Refusal::BUSY));
         }
-        let proof = self.prove(&knock.credential).await?;
-        if let Ok(id) = Uuid::try_parse(&knock.target) {
-            return self.by_id(RoomId(id), &proof).await;
+        if knock.is_native {
+            let proof = self.prove_native(&knock.credential).await?;
+            let user = proof.user().map(|user| UserId(user.card.id));
+            let pass = self.count_in(user, knock.ip, user.is_none())?;
+            return Ok(Arrival { pass, to: Way::Native(proof) });
         }
-        if let Some(other) = self.private_chat(&knock.target, &proof).await? {
+        let proof = self.prove(&knock.credential).await?;
+        let user = proof.user().map(|user| UserId(user.card.id));
+        let pass = self.count_in(user, knock.ip, false)?;
+        let target = knock.target.as_deref().unwrap_or_default();
+        let guest = self.place_of(target, &proof, knock.ip).await?;
+        Ok(Arrival { pass, to: Way::Plain(guest) })
+    }
+
+    fn count_in(&self, user: Option<UserId>, ip: IpAddr, owes: bool) -> Result<Pass, Denied> {
+        self.paces.count_in(user, ip, owes).ok_or(Denied::Close(close::TOO_MANY))
+    }
+
+    /// How fast sockets may act.
+    #[must_use]
+    pub fn paces(&self) -> &Paces {
+        &self.paces
+    }
+
+    /// On native sockets a credential that is wrong is refused, a cookie's too.
+    async fn prove_native(&self, credential: &Credential) -> Result<Proof, Denied> {
+        if matches!(credential, Credential::Cookie(_, false)) {
+            return Err(FORBIDDEN);
+        }
+        match self.prove(credential).await {
+            Ok(Proof::ExpiredCookie) => Err(EXPIRED),
+            Ok(Proof::WrongCookie) => Err(Denied::Close(close::UNAUTHORIZED)),
+            Err(Denied::Refuse(refusal)) if refusal.status == 403 => {
+                Err(Denied::Close(close::UNAUTHORIZED))
+            }
+            proved => proved,
+        }
+    }
+
+    /// What room `target` names for somebody with this proof, and what he is there.
+    ///
+    /// # Errors
+    /// How he is turned away.
+    pub async fn place_of(
+        &self,
+        target: &str,
+        proof: &Proof,
+        ip: IpAddr,
+    ) -> Result<Guest, Denied> {
+        if let Ok(id) = Uuid::try_parse(target) {
+            return self.by_id(RoomId(id), proof).await;
+        }
+        if let Some(other) = self.private_chat(target, proof).await? {
             let user = proof.user().ok_or_else(|| proof.denied())?;
-            let (room, _) = self.store.open_pair(UserId(user.card.id), other, clock::now()).await?;
+            let own = UserId(user.card.id);
+            let (room, is_new) = self.store.open_pair(own, other, clock::now()).await?;
+            if is_new {
+                self.rooms.tell_new_chat(room.id, &[own, other]);
+            }
             return Ok(Guest {
                 room: room.id,
                 identity: Identity::User(user.clone()),
@@ -135,14 +245,18 @@ impl Porter {
                 opening: Opening::Frames,
             });
         }
-        let name =
-            RoomName::parse(&knock.target).map_err(|_| Denied::Refuse(Refusal::BAD_TARGET))?;
-        self.by_name(&name, &proof).await
+        let name = RoomName::parse(target).map_err(|_| Denied::Refuse(Refusal::BAD_TARGET))?;
+        self.by_name(&name, proof, ip).await
     }
 
     async fn prove(&self, credential: &Credential) -> Result<Proof, Denied> {
         match credential {
             Credential::Nothing => Ok(Proof::Nothing),
+            Credential::Ticket(ticket) => match self.auth.use_ticket(ticket).await {
+                Ok(user) => Ok(Proof::Token(user)),
+                Err(TokenError::Busy) => Err(Denied::Refuse(Refusal::BUSY)),
+                Err(_) => Err(FORBIDDEN),
+            },
             Credential::Cookie(_, false) => Ok(Proof::WrongCookie),
             Credential::Cookie(token, true) => match self.auth.identify(token).await {
                 Ok(user) => Ok(Proof::Cookie(user)),
@@ -227,7 +341,12 @@ impl Porter {
     }
 
     /// Third: a named public room, made when the first client joins.
-    async fn by_name(&self, name: &RoomName, proof: &Proof) -> Result<Guest, Denied> {
+    async fn by_name(
+        &self,
+        name: &RoomName,
+        proof: &Proof,
+        ip: IpAddr,
+    ) -> Result<Guest, Denied> {
         if let Some((id, by_guest)) = self.rooms.live_named(name) {
             return self.enter_named(id, by_guest, proof);
         }
@@ -243,6 +362,8 @@ impl Porter {
             if proof.user().is_none() && !self.allow_guests {
                 return Err(proof.denied());
             }
+            let user = proof.user().map(|user| UserId(user.card.id));
+            self.paces.creation(user, ip).map_err(|_| Denied::Close(close::RATE_LIMITED))?;
             self.store.open_named(name, by, false, clock::now()).await?.0
         };
         self.named_by_row(&room, proof)

@@ -48,10 +48,11 @@ pub fn accept(key: &str) -> String {
 
 /// The answer that completes a handshake.
 #[must_use]
-pub fn switching(key: &str) -> Vec<u8> {
+pub fn switching(key: &str, is_native: bool) -> Vec<u8> {
+    let protocol = if is_native { "Sec-WebSocket-Protocol: hubbub.v1\r\n" } else { "" };
     format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Accept: {}\r\n\r\n",
+         Sec-WebSocket-Accept: {}\r\n{protocol}\r\n",
         accept(key)
     )
     .into_bytes()

@@ -1,42 +1,105 @@
 //! A socket's slot on its worker and its seat in its room: taken together when it comes in, given
 //! back together when its session ends. Both engines hold one.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::domain::{RoomId, SessionId, clock, ids};
+use smallvec::{SmallVec, smallvec};
+
+use crate::auth::paces::Pass;
+use crate::domain::{RoomId, SessionId, UserId, clock, ids};
+use crate::protocol::{CloseCode, Frame, close, native};
 use crate::rooms::outlet::{self, Outlet};
 use crate::rooms::{Rooms, Seat, ShardHandle, Slot};
 
 use super::entry::Guest;
 
-/// The socket's way out of its room, taken when the server says goodbye and again when the session
+/// Clients of a node that drains come back spread over this time.
+const STAGGER_MS: u64 = 5_000;
+
+/// The socket's way out of its rooms, taken when the server says goodbye and again when the session
 /// ends: a room that died in between was made anew with it.
 pub struct Departure {
     session: SessionId,
     rooms: Rooms,
-    room: Cell<Option<RoomId>>,
+    joined: RefCell<Vec<RoomId>>,
+    is_native: bool,
+    pass: RefCell<Option<Pass>>,
 }
 
 impl Departure {
-    /// A new session that has no room yet.
+    /// A new session that has no room yet; `is_native`: it speaks `hubbub.v1`.
     #[must_use]
-    pub fn new(rooms: Rooms) -> Rc<Self> {
-        Rc::new(Self { session: SessionId(ids::random()), rooms, room: Cell::new(None) })
+    pub fn new(rooms: Rooms, is_native: bool) -> Rc<Self> {
+        let session = SessionId(ids::random());
+        Rc::new(Self { session, rooms, joined: RefCell::default(), is_native, pass: RefCell::default() })
     }
 
-    /// The room it is to leave.
+    /// The session's id.
+    #[must_use]
+    pub const fn session(&self) -> SessionId {
+        self.session
+    }
+
+    /// Whether it speaks `hubbub.v1`.
+    #[must_use]
+    pub const fn is_native(&self) -> bool {
+        self.is_native
+    }
+
+    /// It is counted as long as it lives.
+    pub fn hold(&self, pass: Pass) {
+        *self.pass.borrow_mut() = Some(pass);
+    }
+
+    /// It has said who it is; false: that user has too many sockets.
+    #[must_use]
+    pub fn is_proven(&self, user: Option<UserId>) -> bool {
+        self.pass.borrow_mut().as_mut().is_none_or(|pass| pass.is_proven(user))
+    }
+
+    /// A room it is to leave.
     pub fn joined(&self, room: RoomId) {
-        self.room.set(Some(room));
+        let mut joined = self.joined.borrow_mut();
+        if !joined.contains(&room) {
+            joined.push(room);
+        }
     }
 
-    /// Leaves.
+    /// A room that it is no longer in.
+    pub fn left(&self, room: RoomId) {
+        self.joined.borrow_mut().retain(|other| *other != room);
+    }
+
+    /// Leaves one room.
+    pub fn leave_one(&self, room: RoomId) {
+        self.left(room);
+        self.rooms.leave(room, self.session);
+    }
+
+    /// Leaves all of them.
     pub fn leave(&self) {
-        if let Some(room) = self.room.get() {
-            self.rooms.leave(room, self.session);
+        for room in self.joined.borrow().iter() {
+            self.rooms.leave(*room, self.session);
         }
+    }
+
+    /// What goes out last: on native sockets a word of its own, since browsers show no more of a
+    /// close than its code.
+    #[must_use]
+    pub fn goodbye(&self, code: CloseCode) -> SmallVec<[Frame; 2]> {
+        if !self.is_native {
+            return smallvec![Frame::close(code)];
+        }
+        let last = Frame::close_native(code);
+        if code == close::NORMAL {
+            return smallvec![last];
+        }
+        let staggered = u64::from(self.session.0.as_bytes()[15]) * STAGGER_MS / 255;
+        let after_ms = if code == close::GOING_AWAY { staggered } else { 0 };
+        smallvec![native::bye(code, after_ms), last]
     }
 }
 
@@ -53,7 +116,13 @@ impl Place {
         Self { slot: outlet::open(shard.worker, outlet), departure }
     }
 
-    /// The seat that it asks for.
+    /// Where it is.
+    #[must_use]
+    pub const fn slot(&self) -> Slot {
+        self.slot
+    }
+
+    /// The seat that a plain socket asks for.
     #[must_use]
     pub fn seat(&self, guest: &Guest, ip: IpAddr) -> Arc<Seat> {
         Arc::new(Seat {
@@ -62,6 +131,7 @@ impl Place {
             dialect: guest.dialect,
             who: guest.identity.author(),
             card: guest.identity.card().cloned(),
+            nick_name: None,
             login: guest.identity.login(),
             ip,
             since: clock::now(),

@@ -9,10 +9,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::config::SessionSettings;
+use crate::domain::EventKind;
 use crate::protocol::{CloseCode, Frame, Incoming, close};
 use crate::rooms::admission::Admission;
 use crate::rooms::posting::Post;
-use crate::rooms::room::Typing;
+use crate::rooms::telling::Typing;
 use crate::rooms::ticket::Ticket;
 use crate::rooms::{Refused, RoomHandle, Rooms, Seat, ShardHandle};
 
@@ -91,7 +92,7 @@ impl Relay {
 
     /// A room with a full mailbox has better things to do than to show who types.
     fn tell_typing(&self) {
-        drop(self.room.addr.try_send(Typing(Arc::clone(&self.seat))));
+        drop(self.room.addr.try_send(Typing { seat: Arc::clone(&self.seat), on: true }));
     }
 
     fn post(&mut self, words: Words) {
@@ -128,8 +129,10 @@ impl Relay {
             nick_name: words.nick_name,
             raw: words.raw,
             client_id: None,
+            kind: EventKind::Message,
+            target: None,
             admission,
-            ticket: Ticket::of_socket(self.shard.clone(), self.seat.slot),
+            ticket: Ticket::of_socket(self.shard.clone(), self.seat.slot, 0),
             forwarded: false,
         });
     }

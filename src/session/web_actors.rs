@@ -28,14 +28,18 @@ use futures_util::stream::pending;
 use socket2::SockRef;
 
 use crate::config::SessionSettings;
+use crate::domain::{Posted, RoomId};
 use crate::protocol::{CloseCode, Decoder, Frame, Gate, close};
-use crate::rooms::joining::Join;
+use crate::rooms::joining::{Join, Wants};
 use crate::rooms::outlet::{Backlog, Outlet};
 use crate::rooms::{Refused, Shards};
 
-use super::door::{self, Refusal};
-use super::entry::{Denied, Guest, Porter};
+use super::door::{self, Knock, Refusal};
+use super::entry::{Arrival, Denied, Porter, Way};
 use super::handshake;
+use super::hosted::Session;
+use super::native::{Berth, Native};
+use super::note::Note;
 use super::place::{Departure, Place};
 use super::relay::{Relay, Step, farewell};
 
@@ -66,33 +70,37 @@ pub async fn serve(
     payload: Payload,
     porter: Data<Porter>,
     gate: Data<Gate>,
-    settings: Data<SessionSettings>,
+    settings: Data<Arc<SessionSettings>>,
 ) -> HttpResponse {
     let Some(peer) = request.peer_addr() else { return HttpResponse::BadRequest().finish() };
     let knock = match door::knock(&request, peer.ip(), &gate) {
         Ok(knock) => knock,
         Err(refusal) => return refuse(&porter, &refusal),
     };
-    let (guest, goodbye) = match porter.admit(&knock).await {
-        Ok(guest) => (Some(guest), None),
+    let (arrival, goodbye) = match porter.greet(&knock).await {
+        Ok(arrival) => (Some(arrival), None),
         Err(Denied::Refuse(refusal)) => return refuse(&porter, &refusal),
         Err(Denied::Close(code)) => {
             porter.rooms().count_refusal();
             (None, Some(code))
         }
     };
-    let departure = Departure::new(porter.rooms().clone());
+    let departure = Departure::new(porter.rooms().clone(), knock.is_native);
     let link = Link::new(request.conn_data::<Rc<Line>>().cloned(), Rc::clone(&departure));
     let decoder = Decoder::new(settings.max_frame_bytes);
     let mut session =
-        WebSession { link: Rc::clone(&link), payload, decoder, relay: None, place: None };
-    if let Some(guest) = guest {
-        session.join(&porter, &settings, guest, departure, knock.ip).await;
+        WebSession { link: Rc::clone(&link), payload, decoder, session: None, place: None };
+    if let Some(arrival) = arrival {
+        session.begin(porter.get_ref(), &settings, arrival, departure, &knock).await;
     }
     if let Some(code) = goodbye {
         link.close(code);
     }
-    HttpResponse::SwitchingProtocols()
+    let mut switching = HttpResponse::SwitchingProtocols();
+    if knock.is_native {
+        switching.insert_header(("Sec-WebSocket-Protocol", "hubbub.v1"));
+    }
+    switching
         .upgrade("websocket")
         .insert_header(("Sec-WebSocket-Accept", handshake::accept(&knock.key)))
         .streaming(WebsocketContext::create(session, pending()))
@@ -111,7 +119,7 @@ struct Outbox {
     since: Option<Instant>,
     closing: bool,
     seated: bool,
-    outcomes: Vec<Result<(), Refused>>,
+    notes: Vec<Note>,
     waker: Option<Waker>,
 }
 
@@ -121,6 +129,7 @@ struct Link {
     outbox: RefCell<Outbox>,
     heard: Cell<Instant>,
     is_read: Cell<bool>,
+    due: Cell<Option<Instant>>,
     departure: Rc<Departure>,
     line: Option<Rc<Line>>,
 }
@@ -132,6 +141,7 @@ impl Link {
             outbox: RefCell::default(),
             heard: Cell::new(Instant::now()),
             is_read: Cell::new(true),
+            due: Cell::new(None),
             departure,
             line,
         })
@@ -144,7 +154,7 @@ impl Link {
         if outbox.seated || outbox.closing { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    fn wake(&self) {
+    fn wake_session(&self) {
         if let Some(waker) = &self.outbox.borrow().waker {
             waker.wake_by_ref();
         }
@@ -172,18 +182,35 @@ impl Outlet for Link {
         bytes
     }
 
-    fn seated(&self, opening: &[Frame]) {
+    fn seated(&self, room: RoomId, opening: &[Frame]) {
         self.deliver(opening);
         let mut outbox = self.outbox.borrow_mut();
         outbox.opening = outbox.bytes;
         outbox.seated = true;
+        outbox.notes.push(Note::Seated(room));
         drop(outbox);
         self.wake();
     }
 
-    fn settle(&self, outcome: Result<(), Refused>) {
-        self.outbox.borrow_mut().outcomes.push(outcome);
+    fn settle(&self, tag: u64, outcome: Result<Posted, Refused>) {
+        self.outbox.borrow_mut().notes.push(Note::Settled(tag, outcome));
         self.wake();
+    }
+
+    fn part(&self, room: RoomId, code: CloseCode) {
+        if !self.departure.is_native() {
+            return self.close(code);
+        }
+        self.outbox.borrow_mut().notes.push(Note::Parted(room, code));
+        self.wake();
+    }
+
+    fn due(&self) -> Option<Instant> {
+        self.due.get()
+    }
+
+    fn wake(&self) {
+        self.wake_session();
     }
 
     fn close(&self, code: CloseCode) {
@@ -192,7 +219,7 @@ impl Outlet for Link {
             return;
         }
         let mut outbox = self.outbox.borrow_mut();
-        outbox.waiting = VecDeque::from([Frame::close(code)]);
+        outbox.waiting = self.departure.goodbye(code).into_iter().collect();
         outbox.bytes = 0;
         outbox.opening = 0;
         outbox.since = None;
@@ -225,29 +252,45 @@ struct WebSession {
     link: Rc<Link>,
     payload: Payload,
     decoder: Decoder,
-    relay: Option<Relay>,
+    session: Option<Session>,
     place: Option<Place>,
 }
 
 impl WebSession {
-    async fn join(
+    async fn begin(
         &mut self,
         porter: &Porter,
-        settings: &SessionSettings,
-        guest: Guest,
+        settings: &Arc<SessionSettings>,
+        arrival: Arrival,
         departure: Rc<Departure>,
-        ip: std::net::IpAddr,
+        knock: &Knock,
     ) {
         let Some(shard) = Shards::here() else { return };
         let outlet = Rc::clone(&self.link) as Rc<dyn Outlet>;
         let place = Place::open(&shard, outlet, Rc::clone(&departure));
-        let seat = place.seat(&guest, ip);
+        let slot = place.slot();
+        departure.hold(arrival.pass);
+        let guest = match arrival.to {
+            Way::Plain(guest) => guest,
+            Way::Native(proof) => {
+                self.place = Some(place);
+                let (porter, limits) = (porter.clone(), Arc::clone(settings));
+                let berth = Berth { porter, shard, slot, ip: knock.ip, departure, limits };
+                let mut native = Native::new(berth, knock.target.clone(), proof);
+                native.enter_own_room(knock.after, knock.epoch.clone());
+                self.session = Some(Session::Native(Box::new(native)));
+                return;
+            }
+        };
+        let seat = place.seat(&guest, knock.ip);
         self.place = Some(place);
-        let join = Join::new(Arc::clone(&seat), guest.opening, shard.clone());
+        let wants = Wants::Opening(guest.opening);
+        let join = Join::new(guest.room, Arc::clone(&seat), wants, shard.clone());
         match porter.rooms().enter(guest.room, join).await {
             Ok(room) => {
                 departure.joined(room.id);
-                self.relay = Some(Relay::new(porter.rooms().clone(), room, seat, shard, settings));
+                let relay = Relay::new(porter.rooms().clone(), room, seat, shard, settings);
+                self.session = Some(Session::Plain(relay));
             }
             Err(refused) => self.link.close(farewell(refused)),
         }
@@ -270,13 +313,13 @@ impl WebSession {
 
     /// Ready when the client hung up.
     fn go_on(&mut self, ctx: &mut WebsocketContext<Self>, task: &mut TaskContext<'_>) -> Poll<()> {
-        let outcomes = {
+        let notes = {
             let mut outbox = self.link.outbox.borrow_mut();
             outbox.waker = Some(task.waker().clone());
-            std::mem::take(&mut outbox.outcomes)
+            std::mem::take(&mut outbox.notes)
         };
-        for outcome in outcomes {
-            if let Some(step) = self.relay.as_mut().map(|relay| relay.settle(outcome)) {
+        for note in notes {
+            if let Some(step) = self.session.as_mut().map(|session| session.note(note)) {
                 self.take(step);
             }
         }
@@ -285,9 +328,9 @@ impl WebSession {
             self.write_waiting(ctx);
             let is_closing = self.link.outbox.borrow().closing;
             if is_closing {
-                self.relay = None;
+                self.session = None;
             }
-            let is_full = self.relay.as_ref().is_some_and(Relay::is_full);
+            let is_full = self.session.as_ref().is_some_and(Session::is_full);
             if !is_full && !self.link.is_read.replace(!is_full) {
                 self.link.heard.set(Instant::now());
             }
@@ -309,15 +352,19 @@ impl WebSession {
     }
 
     fn hear_what_was_read(&mut self, task: &mut TaskContext<'_>) {
-        while let Some(relay) = &mut self.relay
+        while let Some(session) = &mut self.session
             && !self.link.outbox.borrow().closing
         {
-            let waited = relay.poll_waiting(task);
-            let is_full = relay.is_full();
-            self.take(waited);
-            let (Some(relay), false) = (&mut self.relay, is_full) else { return };
+            self.link.due.set(session.due());
+            if let Poll::Ready(step) = session.poll(task) {
+                self.take(step);
+                continue;
+            }
+            if session.is_full() {
+                return;
+            }
             let step = match self.decoder.next_message() {
-                Ok(Some(incoming)) => relay.hear(incoming),
+                Ok(Some(incoming)) => session.hear(incoming),
                 Ok(None) => return,
                 Err(violation) => Step::Close(violation.close()),
             };

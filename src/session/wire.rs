@@ -14,10 +14,12 @@ use smallvec::SmallVec;
 use socket2::SockRef;
 use tokio::net::tcp::OwnedWriteHalf;
 
+use crate::domain::{Posted, RoomId};
 use crate::protocol::{CloseCode, Frame};
 use crate::rooms::Refused;
 use crate::rooms::outlet::{Backlog, Outlet};
 
+use super::note::Note;
 use super::place::Departure;
 
 /// Pieces in one write.
@@ -47,7 +49,7 @@ struct Outbox {
     /// The handshake is not answered yet: nothing goes out before its answer.
     corked: bool,
     seated: bool,
-    outcomes: Vec<Result<(), Refused>>,
+    notes: Vec<Note>,
     waker: Option<Waker>,
 }
 
@@ -57,6 +59,7 @@ pub struct Wire {
     outbox: RefCell<Outbox>,
     heard: Cell<Instant>,
     is_read: Cell<bool>,
+    due: Cell<Option<Instant>>,
     departure: Rc<Departure>,
 }
 
@@ -69,6 +72,7 @@ impl Wire {
             outbox: RefCell::new(Outbox { corked: true, ..Outbox::default() }),
             heard: Cell::new(Instant::now()),
             is_read: Cell::new(true),
+            due: Cell::new(None),
             departure,
         })
     }
@@ -119,9 +123,14 @@ impl Wire {
         }
     }
 
-    /// Answers to the session's own posts since the last time.
-    pub fn take_outcomes(&self) -> Vec<Result<(), Refused>> {
-        std::mem::take(&mut self.outbox.borrow_mut().outcomes)
+    /// What rooms had for the session since the last time.
+    pub fn take_notes(&self) -> Vec<Note> {
+        std::mem::take(&mut self.outbox.borrow_mut().notes)
+    }
+
+    /// When the session is to be woken.
+    pub fn set_due(&self, due: Option<Instant>) {
+        self.due.set(due);
     }
 
     /// Whether goodbye was said.
@@ -254,17 +263,27 @@ impl Outlet for Wire {
         outbox.bytes - outbox.opening
     }
 
-    fn seated(&self, opening: &[Frame]) {
+    fn seated(&self, room: RoomId, opening: &[Frame]) {
         self.deliver(opening);
         let mut outbox = self.outbox.borrow_mut();
         outbox.opening = outbox.bytes;
         outbox.seated = true;
+        outbox.notes.push(Note::Seated(room));
         outbox.wake();
     }
 
-    fn settle(&self, outcome: Result<(), Refused>) {
+    fn settle(&self, tag: u64, outcome: Result<Posted, Refused>) {
         let mut outbox = self.outbox.borrow_mut();
-        outbox.outcomes.push(outcome);
+        outbox.notes.push(Note::Settled(tag, outcome));
+        outbox.wake();
+    }
+
+    fn part(&self, room: RoomId, code: CloseCode) {
+        if !self.departure.is_native() {
+            return self.close(code);
+        }
+        let mut outbox = self.outbox.borrow_mut();
+        outbox.notes.push(Note::Parted(room, code));
         outbox.wake();
     }
 
@@ -278,7 +297,7 @@ impl Outlet for Wire {
         outbox.waiting.truncate(keep);
         outbox.bytes = outbox.waiting.iter().map(Bytes::len).sum();
         outbox.opening = 0;
-        outbox.send(&self.io, &[Frame::close(code)]);
+        outbox.send(&self.io, &self.departure.goodbye(code));
         outbox.end = End::Goodbye;
         outbox.wake();
     }
@@ -292,5 +311,13 @@ impl Outlet for Wire {
 
     fn last_heard(&self) -> Instant {
         if self.is_read.get() { self.heard.get() } else { Instant::now() }
+    }
+
+    fn due(&self) -> Option<Instant> {
+        self.due.get()
+    }
+
+    fn wake(&self) {
+        self.outbox.borrow().wake();
     }
 }

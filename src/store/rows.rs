@@ -156,6 +156,12 @@ pub(super) const EVENT_COLUMNS: &str = "e.id, e.room, e.seq, e.kind, e.author, e
      e.content, e.raw, e.target, e.client_id, e.created_at, e.edited_at, e.deleted_at, \
      u.id AS user_id, u.username, u.email, u.first_name, u.last_name";
 
+/// Who wrote the event of a row.
+pub(super) fn author(row: &QueryResult) -> Result<Author, DbErr> {
+    let author: String = row.try_get("", "author")?;
+    author.parse().map_err(|_| unreadable("event.author"))
+}
+
 /// Cards of one page, each made once however often its user is named.
 #[derive(Default)]
 pub(super) struct Cards(HashMap<i64, Arc<UserCard>>);
@@ -182,13 +188,12 @@ impl Cards {
     /// The event in [`EVENT_COLUMNS`].
     pub(super) fn event(&mut self, row: &QueryResult) -> Result<Event, DbErr> {
         let kind: String = row.try_get("", "kind")?;
-        let author: String = row.try_get("", "author")?;
         Ok(Event {
             id: EventId(row.try_get("", "id")?),
             room: RoomId(row.try_get("", "room")?),
             seq: row.try_get("", "seq")?,
             kind: EventKind::parse(&kind).ok_or_else(|| unreadable("event.kind"))?,
-            author: author.parse::<Author>().map_err(|_| unreadable("event.author"))?,
+            author: author(row)?,
             sender: self.card(row)?,
             nick_name: row.try_get("", "nick_name")?,
             content: row.try_get("", "content")?,

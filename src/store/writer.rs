@@ -2,6 +2,7 @@
 //! nothing ever waits in order to be batched. Called by rooms. Must be the only one who appends
 //! events or changes members after a room is made.
 
+mod acts;
 mod batch;
 mod change;
 mod figures;
@@ -32,6 +33,8 @@ pub struct Append {
     pub event: NewEvent,
     /// The `member_rev` that the room checked against; the store compares.
     pub member_rev: i64,
+    /// Whether the author may take away what others wrote.
+    pub may_moderate: bool,
     /// A place in the Writer's queue, from [`Writer::permit`]; given back when it is answered.
     pub permit: WriterPermit,
     /// Who is told.
@@ -59,6 +62,12 @@ pub enum Outcome {
     Fenced,
     /// The room is closed or gone.
     Closed,
+    /// Of an act: no message of the room's is there any more to do it to.
+    NoTarget,
+    /// Of an act: not for its author to do.
+    NotAllowed,
+    /// Of an act: it is so already, and nothing was stored; the room's newest `seq`.
+    Unchanged(i64),
     /// The database answered neither yes nor no within the limit; the same `client_id` may be sent
     /// again.
     Unknown,

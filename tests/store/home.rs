@@ -220,6 +220,18 @@ fn event(room: RoomId, author: Author, sender: Option<Arc<UserCard>>, content: &
     }
 }
 
+/// An act of the same author on a message.
+pub fn act(kind: EventKind, on: &NewEvent, content: &str) -> NewEvent {
+    let author = (on.author, on.sender.clone());
+    NewEvent { kind, target: Some(on.id), ..event(on.room, author.0, author.1, content) }
+}
+
+/// A reaction of the same author to a message.
+pub fn reaction(to: &NewEvent, emoji: &str, on: bool) -> NewEvent {
+    let raw = if on { NewEvent::SET } else { NewEvent::TAKEN_BACK };
+    NewEvent { raw: Some(raw.into()), ..act(EventKind::Reaction, to, emoji) }
+}
+
 /// Answers that an ear holds until they are asked for: more than any test stores.
 const HEARD: usize = 1 << 20;
 
@@ -265,8 +277,20 @@ impl Ear {
 
     /// Hands over without waiting for the answer.
     pub async fn append(&self, store: &Store, event: NewEvent, member_rev: i64) {
+        self.append_as(store, event, member_rev, false).await;
+    }
+
+    /// The same, by one who may or may not take away what others wrote.
+    pub async fn append_as(
+        &self,
+        store: &Store,
+        event: NewEvent,
+        member_rev: i64,
+        may_moderate: bool,
+    ) {
         let permit = store.writer().permit().await;
-        store.writer().append(Append { event, member_rev, permit, reply: self.committed.clone() });
+        let reply = self.committed.clone();
+        store.writer().append(Append { event, member_rev, may_moderate, permit, reply });
     }
 
     /// The next `count` outcomes, of whatever rooms.

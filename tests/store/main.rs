@@ -1,6 +1,7 @@
 //! The store's contract: every test runs on SQLite and on PostgreSQL alike. Must not mock either.
 
 mod accounts;
+mod acts;
 mod home;
 mod logins;
 mod model;

@@ -1,14 +1,14 @@
-//! The Writer against a model: posts, copies, rooms and changes of members in any order, many on
-//! their way at once, give what one after the other would.
+//! The Writer against a model: posts, copies, acts on messages, rooms and changes of members in any
+//! order, many on their way at once, give what one after the other would.
 
 use std::collections::HashMap;
 
-use hubbub::domain::{EventId, RoomId, UserId, clock};
+use hubbub::domain::{Event, EventId, EventKind, NewEvent, RoomId, UserId, clock};
 use hubbub::store::{MemberChange, Outcome, UserRow};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
-use crate::home::{Ear, Home, room_name, user_event, user_id};
+use crate::home::{Ear, Home, act, reaction, room_name, user_event, user_id};
 
 const ROOMS: usize = 3;
 const USERS: usize = 3;
@@ -16,15 +16,33 @@ const USERS: usize = 3;
 #[derive(Clone, Debug)]
 enum Act {
     Post { room: usize, user: usize, client_id: Option<u8>, stale: bool },
+    OnMessage { room: usize, user: usize, which: prop::sample::Index, deed: Deed },
     Add { room: usize, user: usize },
     Remove { room: usize, user: usize },
 }
 
-fn act() -> impl Strategy<Value = Act> {
+#[derive(Clone, Copy, Debug)]
+enum Deed {
+    Edit(u8),
+    Delete { moderates: bool },
+    React { emoji: u8, on: bool },
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    prop_oneof![
+        4 => (0..3_u8).prop_map(Deed::Edit),
+        1 => any::<bool>().prop_map(|moderates| Deed::Delete { moderates }),
+        4 => (0..2_u8, any::<bool>()).prop_map(|(emoji, on)| Deed::React { emoji, on }),
+    ]
+}
+
+fn acts() -> impl Strategy<Value = Act> {
     let (room, user) = (0..ROOMS, 0..USERS);
     prop_oneof![
         12 => (room.clone(), user.clone(), proptest::option::of(0..6_u8), prop::bool::weighted(0.1))
             .prop_map(|(room, user, client_id, stale)| Act::Post { room, user, client_id, stale }),
+        12 => (room.clone(), user.clone(), any::<prop::sample::Index>(), deed())
+            .prop_map(|(room, user, which, deed)| Act::OnMessage { room, user, which, deed }),
         1 => (room.clone(), user.clone()).prop_map(|(room, user)| Act::Add { room, user }),
         1 => (room, user).prop_map(|(room, user)| Act::Remove { room, user }),
     ]
@@ -37,6 +55,84 @@ struct Model {
     rev: i64,
     members: Vec<usize>,
     firsts: HashMap<(usize, u8), i64>,
+    messages: Vec<Message>,
+}
+
+/// What one message should be.
+struct Message {
+    sent: NewEvent,
+    by: usize,
+    text: String,
+    edited: bool,
+    deleted: bool,
+    reactions: HashMap<(usize, u8), bool>,
+}
+
+impl Model {
+    fn stored(&mut self) -> Expected {
+        self.seq += 1;
+        Expected::Stored(self.seq)
+    }
+
+    /// What a deed on a message should answer.
+    fn deed(&mut self, which: usize, user: usize, deed: Deed) -> Expected {
+        let message = &mut self.messages[which];
+        let own = message.by == user;
+        match deed {
+            Deed::Edit(_) if !own => return Expected::NotAllowed,
+            Deed::Delete { moderates } if !own && !moderates => return Expected::NotAllowed,
+            Deed::Delete { .. } if message.deleted => return Expected::Unchanged(self.seq),
+            _ if message.deleted => return Expected::NoTarget,
+            Deed::Edit(text) => {
+                let text = format!("text {text}");
+                if message.text == text {
+                    return Expected::Unchanged(self.seq);
+                }
+                (message.text, message.edited) = (text, true);
+            }
+            Deed::Delete { .. } => (message.text, message.deleted) = (String::new(), true),
+            Deed::React { emoji, on } => {
+                if message.reactions.insert((user, emoji), on).unwrap_or(false) == on {
+                    return Expected::Unchanged(self.seq);
+                }
+            }
+        }
+        self.stored()
+    }
+
+    /// What the room's history says of its messages, against what it should say.
+    fn compare(&self, events: &[Event]) -> Result<(), TestCaseError> {
+        for message in &self.messages {
+            let row = events.iter().find(|event| event.id == message.sent.id).expect("there");
+            prop_assert_eq!(&row.content, &message.text);
+            prop_assert_eq!(row.edited_at.is_some(), message.edited);
+            prop_assert_eq!(row.deleted_at.is_some(), message.deleted);
+            let mut edits = events.iter().filter(|event| {
+                event.kind == EventKind::Edit && event.target == Some(message.sent.id)
+            });
+            prop_assert!(!message.deleted || edits.all(|edit| edit.content.is_empty()));
+        }
+        Ok(())
+    }
+}
+
+impl Message {
+    fn new(sent: NewEvent, by: usize) -> Self {
+        let text = sent.content.clone();
+        Self { sent, by, text, edited: false, deleted: false, reactions: HashMap::new() }
+    }
+}
+
+impl Deed {
+    fn by(self, user: &UserRow, on: &NewEvent) -> NewEvent {
+        let event = match self {
+            Self::Edit(text) => act(EventKind::Edit, on, &format!("text {text}")),
+            Self::Delete { .. } => act(EventKind::Delete, on, ""),
+            Self::React { emoji, on: set } => reaction(on, &format!("emoji {emoji}"), set),
+        };
+        let by = user_event(on.room, &user.card, "");
+        NewEvent { author: by.author, sender: by.sender, ..event }
+    }
 }
 
 #[derive(Debug, PartialEq)]
@@ -44,6 +140,9 @@ enum Expected {
     Stored(i64),
     Duplicate(i64),
     Fenced,
+    NoTarget,
+    NotAllowed,
+    Unchanged(i64),
 }
 
 fn expected(outcome: &Outcome) -> Option<Expected> {
@@ -51,8 +150,17 @@ fn expected(outcome: &Outcome) -> Option<Expected> {
         Outcome::Stored(seq) => Some(Expected::Stored(*seq)),
         Outcome::Duplicate(first) => Some(Expected::Duplicate(first.seq)),
         Outcome::Fenced => Some(Expected::Fenced),
+        Outcome::NoTarget => Some(Expected::NoTarget),
+        Outcome::NotAllowed => Some(Expected::NotAllowed),
+        Outcome::Unchanged(seq) => Some(Expected::Unchanged(*seq)),
         _ => None,
     }
+}
+
+fn post(card: &UserRow, room: RoomId, client_id: Option<u8>) -> NewEvent {
+    let mut event = user_event(room, &card.card, "hi");
+    event.client_id = client_id.map(|client_id| format!("c{client_id}"));
+    event
 }
 
 async fn check(home: &Home, users: &[UserRow], acts: Vec<Act>) -> Result<(), TestCaseError> {
@@ -69,22 +177,36 @@ async fn check(home: &Home, users: &[UserRow], acts: Vec<Act>) -> Result<(), Tes
         match act {
             Act::Post { room, user, client_id, stale } => {
                 let (id, model) = &mut rooms[room];
-                let mut event = user_event(*id, &users[user].card, "hi");
-                event.client_id = client_id.map(|client_id| format!("c{client_id}"));
+                let event = post(&users[user], *id, client_id);
                 let first = client_id.and_then(|id| model.firsts.get(&(user, id)).copied());
                 let expected = match first {
                     Some(seq) => Expected::Duplicate(seq),
                     None if stale => Expected::Fenced,
                     None => {
-                        model.seq += 1;
+                        let stored = model.stored();
                         if let Some(client_id) = client_id {
                             model.firsts.insert((user, client_id), model.seq);
                         }
-                        Expected::Stored(model.seq)
+                        model.messages.push(Message::new(event.clone(), user));
+                        stored
                     }
                 };
                 posts.insert(event.id, expected);
                 ear.append(&home.store, event, model.rev - i64::from(stale)).await;
+            }
+            Act::OnMessage { room, user, which, deed } => {
+                let (id, model) = &mut rooms[room];
+                let target =
+                    (!model.messages.is_empty()).then(|| which.index(model.messages.len()));
+                // On nobody's message, when there is none.
+                let absent = || user_event(*id, &users[user].card, "never sent");
+                let on = target.map_or_else(absent, |at| model.messages[at].sent.clone());
+                let event = deed.by(&users[user], &on);
+                let moderates = matches!(deed, Deed::Delete { moderates: true });
+                let expected =
+                    target.map_or(Expected::NoTarget, |target| model.deed(target, user, deed));
+                posts.insert(event.id, expected);
+                ear.append_as(&home.store, event, model.rev, moderates).await;
             }
             Act::Add { room, user } | Act::Remove { room, user } => {
                 let (id, model) = &mut rooms[room];
@@ -123,6 +245,7 @@ async fn check(home: &Home, users: &[UserRow], acts: Vec<Act>) -> Result<(), Tes
         let events = home.store.events_after(id, 0, 10_000, usize::MAX).await.expect("a page");
         let seqs: Vec<i64> = events.iter().map(|event| event.seq).collect();
         prop_assert_eq!(seqs, (1..=model.seq).collect::<Vec<_>>());
+        model.compare(&events)?;
         let members = home.store.members(id).await.expect("rows");
         prop_assert_eq!(members.len(), model.members.len());
     }
@@ -134,7 +257,7 @@ fn run(home: impl Future<Output = Home>) {
     let home = system.block_on(home);
     let users: Vec<_> = (0..USERS).map(|n| system.block_on(home.user(&format!("u{n}")))).collect();
     let config = Config { cases: 48, failure_persistence: None, ..Config::default() };
-    let result = TestRunner::new(config).run(&prop::collection::vec(act(), 1..120), |acts| {
+    let result = TestRunner::new(config).run(&prop::collection::vec(acts(), 1..120), |acts| {
         system.block_on(check(&home, &users, acts))
     });
     if let Err(error) = result {

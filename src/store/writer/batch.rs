@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use actix::Recipient;
 use sea_orm::{DatabaseConnection, DbErr};
 
+use super::acts::{self, Known};
 use super::figures::Counters;
 use super::ledger::Ledger;
 use super::plan::{Decision, Post, key, plan};
@@ -119,16 +120,28 @@ async fn attempt(
     }
     let keys: Vec<_> = batch.iter().filter_map(|post| key(&post.append.event)).collect();
     let firsts = ledger.firsts(&keys).await?;
+    let events = || batch.iter().map(|post| &post.append.event);
+    let known = Known {
+        messages: ledger.messages(&acts::targets(events())).await?,
+        reactions: ledger.reactions(&acts::reactions(events())).await?,
+    };
     let posts: Vec<_> = batch
         .iter()
-        .map(|Waiting { append, .. }| Post { event: &append.event, member_rev: append.member_rev })
+        .map(|Waiting { append, .. }| Post {
+            event: &append.event,
+            member_rev: append.member_rev,
+            may_moderate: append.may_moderate,
+        })
         .collect();
-    let (decisions, new_heads) = plan(&posts, &heads, &firsts);
+    let (decisions, new_heads) = plan(&posts, &heads, &firsts, &known);
     if new_heads.is_empty() {
         return Ok(decisions);
     }
     let rows: Vec<_> = new_rows(batch, &decisions).collect();
     ledger.append(&new_heads, &rows).await?;
+    for (_, event) in rows {
+        ledger.carry_out(event).await?;
+    }
     *unanswered = Some(decisions);
     ledger.commit().await?;
     Ok(unanswered.take().unwrap_or_default())
@@ -173,6 +186,9 @@ fn answer(batch: Vec<Waiting>, decisions: impl Iterator<Item = Decision>) {
             }
             Decision::Fenced => Outcome::Fenced,
             Decision::Closed => Outcome::Closed,
+            Decision::NoTarget => Outcome::NoTarget,
+            Decision::NotAllowed => Outcome::NotAllowed,
+            Decision::Unchanged(seq) => Outcome::Unchanged(seq),
         });
     }
     let mut answers = Answers::default();

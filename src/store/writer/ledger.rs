@@ -8,10 +8,29 @@ use sea_orm::sqlx::{self, Postgres, Sqlite, Transaction};
 use sea_orm::{DatabaseConnection, DbBackend, DbErr, QueryResult, RuntimeErr};
 use uuid::Uuid;
 
+use super::acts::{Message, Reaction, ReactionKey};
 use super::plan::{Head, Key, NewHead};
 use super::{postgres, sqlite};
-use crate::domain::{Event, EventId, NewEvent, RoomId};
-use crate::store::rows::Cards;
+use crate::domain::{Event, EventId, EventKind, NewEvent, RoomId};
+use crate::store::rows::{Cards, author};
+
+const EDIT: &str =
+    "UPDATE event SET content = $1, raw = NULL, edited_at = $2 WHERE id = $3 AND room = $4";
+const DELETE: &str = "UPDATE event SET content = '', raw = NULL, deleted_at = $1 \
+     WHERE id = $2 AND room = $3";
+const EMPTY_EDITS: &str =
+    "UPDATE event SET content = '' WHERE room = $1 AND target = $2 AND kind = 'edit'";
+
+/// Runs a statement whose text both databases understand.
+macro_rules! run {
+    ($ledger:expr, $query:expr) => {
+        match $ledger {
+            Ledger::Sqlite(tx) => $query.execute(&mut **tx).await.map(|_| ()),
+            Ledger::Postgres(tx) => $query.execute(&mut **tx).await.map(|_| ()),
+        }
+        .map_err(driver)
+    };
+}
 
 /// The transaction.
 pub(super) enum Ledger {
@@ -52,6 +71,36 @@ impl Ledger {
         rows.map_err(driver)?.iter().map(|row| cards.event(row)).collect()
     }
 
+    /// Those of these messages that are in these rooms, with their present text.
+    pub(super) async fn messages(
+        &mut self,
+        targets: &[(RoomId, EventId)],
+    ) -> Result<Vec<Message>, DbErr> {
+        if targets.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = match self {
+            Self::Sqlite(tx) => sqlite::messages(tx, targets).await,
+            Self::Postgres(tx) => postgres::messages(tx, targets).await,
+        };
+        rows.map_err(driver)?.iter().map(message).collect()
+    }
+
+    /// The newest reaction of each of these keys that has one.
+    pub(super) async fn reactions(
+        &mut self,
+        keys: &[ReactionKey<'_>],
+    ) -> Result<Vec<Reaction>, DbErr> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = match self {
+            Self::Sqlite(tx) => sqlite::reactions(tx, keys).await,
+            Self::Postgres(tx) => postgres::reactions(tx, keys).await,
+        };
+        rows.map_err(driver)?.iter().map(reaction).collect()
+    }
+
     /// Whether this event is stored.
     pub(super) async fn holds(&mut self, id: EventId) -> Result<bool, DbErr> {
         const SQL: &str = "SELECT 1 FROM event WHERE id = $1";
@@ -79,6 +128,27 @@ impl Ledger {
         .map_err(driver)
     }
 
+    /// What an act that is stored does to its message. What was deleted is gone from its earlier
+    /// texts as well.
+    pub(super) async fn carry_out(&mut self, act: &NewEvent) -> Result<(), DbErr> {
+        let Some(target) = act.target else { return Ok(()) };
+        let at = act.created_at.micros();
+        match act.kind {
+            EventKind::Edit => {
+                let text = &act.content;
+                run!(
+                    self,
+                    sqlx::query(EDIT).bind(text.clone()).bind(at).bind(target.0).bind(act.room.0)
+                )
+            }
+            EventKind::Delete => {
+                run!(self, sqlx::query(DELETE).bind(at).bind(target.0).bind(act.room.0))?;
+                run!(self, sqlx::query(EMPTY_EDITS).bind(act.room.0).bind(target.0))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// After this has answered, it is on the disk.
     pub(super) async fn commit(self) -> Result<(), DbErr> {
         match self {
@@ -101,4 +171,24 @@ fn head(row: &QueryResult) -> Result<(RoomId, Head), DbErr> {
         closed: row.try_get::<Option<i64>>("", "closed_at")?.is_some(),
     };
     Ok((RoomId(row.try_get("", "id")?), head))
+}
+
+fn message(row: &QueryResult) -> Result<Message, DbErr> {
+    Ok(Message {
+        room: RoomId(row.try_get("", "room")?),
+        id: EventId(row.try_get("", "id")?),
+        author: author(row)?,
+        content: row.try_get("", "content")?,
+        deleted: row.try_get::<Option<i64>>("", "deleted_at")?.is_some(),
+    })
+}
+
+fn reaction(row: &QueryResult) -> Result<Reaction, DbErr> {
+    Ok(Reaction {
+        room: RoomId(row.try_get("", "room")?),
+        target: EventId(row.try_get("", "target")?),
+        author: author(row)?,
+        emoji: row.try_get("", "content")?,
+        on: row.try_get::<Option<String>>("", "raw")?.as_deref() == Some(NewEvent::SET),
+    })
 }

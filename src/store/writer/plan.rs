@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use super::acts::{Known, Standing, Verdict};
 use crate::domain::{Author, Event, NewEvent, RoomId};
 
 /// What a locked room's row says.
@@ -29,6 +30,7 @@ pub(super) struct NewHead {
 pub(super) struct Post<'a> {
     pub event: &'a NewEvent,
     pub member_rev: i64,
+    pub may_moderate: bool,
 }
 
 /// What becomes of one of the batch.
@@ -44,6 +46,12 @@ pub(super) enum Decision {
     Fenced,
     /// The room is closed or gone.
     Closed,
+    /// An act on what is no message of the room's, or no more.
+    NoTarget,
+    /// An act that is not for its author to do.
+    NotAllowed,
+    /// An act that changes nothing, and the room's newest `seq` at this place.
+    Unchanged(i64),
 }
 
 /// What makes two events the same one.
@@ -55,11 +63,12 @@ pub(super) fn key(event: &NewEvent) -> Option<Key<'_>> {
 }
 
 /// Decides, in order. `heads` holds every room that there is; `firsts` the stored events that have
-/// a key of the batch's. A duplicate is answered before anything is checked: it was let in once.
+/// a key of the batch's; `known` what the batch's acts are about. A duplicate is answered before anything is checked: it was let in once.
 pub(super) fn plan(
     posts: &[Post<'_>],
     heads: &HashMap<RoomId, Head>,
     firsts: &[Event],
+    known: &Known,
 ) -> (Vec<Decision>, Vec<NewHead>) {
     let mut stored: HashMap<Key<'_>, &Event> = HashMap::with_capacity(firsts.len());
     for first in firsts {
@@ -68,10 +77,11 @@ pub(super) fn plan(
         }
     }
     let mut here: HashMap<Key<'_>, (usize, i64)> = HashMap::with_capacity(posts.len());
+    let mut standing = Standing::new(posts.iter().map(|post| post.event), known);
     let mut new_heads: Vec<NewHead> = Vec::new();
     let mut place: HashMap<RoomId, usize> = HashMap::new();
     let mut decisions = Vec::with_capacity(posts.len());
-    for (index, Post { event, member_rev }) in posts.iter().enumerate() {
+    for (index, Post { event, member_rev, may_moderate }) in posts.iter().enumerate() {
         let key = key(event);
         if let Some(first) = key.and_then(|key| stored.get(&key)) {
             decisions.push(Decision::First(Box::new((*first).clone())));
@@ -87,6 +97,19 @@ pub(super) fn plan(
         };
         if head.member_rev != *member_rev {
             decisions.push(Decision::Fenced);
+            continue;
+        }
+        let unchanged = match standing.judge(event, *may_moderate) {
+            Verdict::Store => None,
+            Verdict::NoTarget => Some(Decision::NoTarget),
+            Verdict::NotAllowed => Some(Decision::NotAllowed),
+            Verdict::Unchanged => {
+                let here = place.get(&event.room).map(|at| new_heads[*at].last_seq);
+                Some(Decision::Unchanged(here.unwrap_or(head.last_seq)))
+            }
+        };
+        if let Some(decision) = unchanged {
+            decisions.push(decision);
             continue;
         }
         let at = *place.entry(event.room).or_insert_with(|| {
@@ -137,15 +160,18 @@ mod tests {
             (ROOM, Head { last_seq: 7, member_rev: 1, closed: false }),
             (OTHER, Head { last_seq: 3, member_rev: 0, closed: true }),
         ]);
-        let posts: Vec<_> =
-            posts.iter().map(|(event, rev)| Post { event, member_rev: *rev }).collect();
-        let (decisions, heads) = plan(&posts, &heads, firsts);
+        let posts: Vec<_> = posts
+            .iter()
+            .map(|(event, rev)| Post { event, member_rev: *rev, may_moderate: false })
+            .collect();
+        let (decisions, heads) = plan(&posts, &heads, firsts, &Known::default());
         let words = decisions.iter().map(|decision| match decision {
             Decision::Store(seq) => format!("store {seq}"),
             Decision::First(first) => format!("first {}", first.seq),
             Decision::Twin { of, seq } => format!("twin of {of} {seq}"),
             Decision::Fenced => "fenced".into(),
             Decision::Closed => "closed".into(),
+            other => format!("{other:?}"),
         });
         (words.collect(), heads)
     }

@@ -5,8 +5,9 @@ use sea_orm::QueryResult;
 use sea_orm::sqlx::{self, Error, Postgres, Transaction};
 use uuid::Uuid;
 
+use super::acts::ReactionKey;
 use super::plan::{Key, NewHead};
-use crate::domain::NewEvent;
+use crate::domain::{EventId, NewEvent, RoomId};
 
 const LOCK: &str = "SELECT id, last_seq, member_rev, closed_at FROM room WHERE id = ANY($1) \
      ORDER BY id FOR NO KEY UPDATE";
@@ -20,6 +21,17 @@ const FIRSTS: &str = r#"SELECT e.id, e.room, e.seq, e.kind, e.author, e.nick_nam
     CROSS JOIN LATERAL (SELECT * FROM event f WHERE f.room = k.room AND f.author = k.author
         AND f.client_id = k.client_id LIMIT 1) e
     LEFT JOIN "user" u ON u.id = e.sender"#;
+
+const MESSAGES: &str = "SELECT e.id, e.room, e.author, e.content, e.deleted_at
+    FROM unnest($1::uuid[], $2::uuid[]) AS k (room, id)
+    CROSS JOIN LATERAL (SELECT * FROM event f WHERE f.id = k.id LIMIT 1) e
+    WHERE e.room = k.room AND e.kind = 'message'";
+
+const REACTIONS: &str = "SELECT e.room, e.target, e.author, e.content, e.raw
+    FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) AS k (room, target, author, emoji)
+    CROSS JOIN LATERAL (SELECT * FROM event f WHERE f.kind = 'reaction' AND f.room = k.room
+        AND f.target = k.target AND f.author = k.author AND f.content = k.emoji
+        ORDER BY f.seq DESC LIMIT 1) e";
 
 const HEADS: &str = "UPDATE room SET last_seq = k.seq, last_at = k.at, \
         user_wrote = room.user_wrote OR k.wrote \
@@ -45,6 +57,31 @@ pub(super) async fn firsts(tx: &mut Tx, keys: &[Key<'_>]) -> Result<Vec<QueryRes
     let authors: Vec<String> = keys.iter().map(|key| key.1.to_string()).collect();
     let client_ids: Vec<&str> = keys.iter().map(|key| key.2).collect();
     let query = sqlx::query(FIRSTS).bind(rooms).bind(authors).bind(client_ids);
+    let rows = query.fetch_all(&mut **tx).await?;
+    Ok(rows.into_iter().map(QueryResult::from).collect())
+}
+
+/// See `Ledger::messages`.
+pub(super) async fn messages(
+    tx: &mut Tx,
+    targets: &[(RoomId, EventId)],
+) -> Result<Vec<QueryResult>, Error> {
+    let rooms: Vec<Uuid> = targets.iter().map(|(room, _)| room.0).collect();
+    let ids: Vec<Uuid> = targets.iter().map(|(_, id)| id.0).collect();
+    let rows = sqlx::query(MESSAGES).bind(rooms).bind(ids).fetch_all(&mut **tx).await?;
+    Ok(rows.into_iter().map(QueryResult::from).collect())
+}
+
+/// See `Ledger::reactions`.
+pub(super) async fn reactions(
+    tx: &mut Tx,
+    keys: &[ReactionKey<'_>],
+) -> Result<Vec<QueryResult>, Error> {
+    let rooms: Vec<Uuid> = keys.iter().map(|key| key.0.0).collect();
+    let targets: Vec<Uuid> = keys.iter().map(|key| key.1.0).collect();
+    let authors: Vec<String> = keys.iter().map(|key| key.2.to_string()).collect();
+    let emojis: Vec<&str> = keys.iter().map(|key| key.3).collect();
+    let query = sqlx::query(REACTIONS).bind(rooms).bind(targets).bind(authors).bind(emojis);
     let rows = query.fetch_all(&mut **tx).await?;
     Ok(rows.into_iter().map(QueryResult::from).collect())
 }

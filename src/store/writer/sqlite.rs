@@ -10,8 +10,9 @@ use sea_orm::sqlx::sqlite::SqliteArguments;
 use sea_orm::sqlx::{self, AssertSqlSafe, Error, Sqlite, Transaction};
 use uuid::Uuid;
 
+use super::acts::ReactionKey;
 use super::plan::{Key, NewHead};
-use crate::domain::NewEvent;
+use crate::domain::{EventId, NewEvent, RoomId};
 use crate::store::rows::EVENT_COLUMNS;
 
 /// Rows in one statement. A few texts of each kind: the driver keeps 100 prepared.
@@ -37,6 +38,29 @@ static FIRSTS: Texts = LazyLock::new(|| {
             r#"SELECT {EVENT_COLUMNS} FROM (VALUES {places}) k CROSS JOIN event e
                    ON e.room = k.column1 AND e.author = k.column2 AND e.client_id = k.column3
                LEFT JOIN "user" u ON u.id = e.sender"#
+        )
+    })
+});
+
+static MESSAGES: Texts = LazyLock::new(|| {
+    texts("(?, ?)", |places| {
+        format!(
+            "SELECT e.id, e.room, e.author, e.content, e.deleted_at
+             FROM (VALUES {places}) k CROSS JOIN event e
+                 ON e.id = k.column2 AND e.room = k.column1 AND e.kind = 'message'"
+        )
+    })
+});
+
+static REACTIONS: Texts = LazyLock::new(|| {
+    texts("(?, ?, ?, ?)", |places| {
+        format!(
+            "SELECT e.room, e.target, e.author, e.content, e.raw
+             FROM (VALUES {places}) k CROSS JOIN event e
+                 ON e.room = k.column1 AND e.seq = (SELECT n.seq FROM event n
+                     WHERE n.kind = 'reaction' AND n.room = k.column1 AND n.target = k.column2
+                         AND n.author = k.column3 AND n.content = k.column4
+                     ORDER BY n.seq DESC LIMIT 1)"
         )
     })
 });
@@ -70,6 +94,25 @@ pub(super) async fn heads(tx: &mut Tx, rooms: &[Uuid]) -> Result<Vec<QueryResult
 pub(super) async fn firsts(tx: &mut Tx, keys: &[Key<'_>]) -> Result<Vec<QueryResult>, Error> {
     fetch(tx, &FIRSTS, keys, |query, (room, author, client_id)| {
         query.bind(room.0).bind(author.to_string()).bind((*client_id).to_owned())
+    })
+    .await
+}
+
+/// See `Ledger::messages`.
+pub(super) async fn messages(
+    tx: &mut Tx,
+    targets: &[(RoomId, EventId)],
+) -> Result<Vec<QueryResult>, Error> {
+    fetch(tx, &MESSAGES, targets, |query, (room, id)| query.bind(room.0).bind(id.0)).await
+}
+
+/// See `Ledger::reactions`.
+pub(super) async fn reactions(
+    tx: &mut Tx,
+    keys: &[ReactionKey<'_>],
+) -> Result<Vec<QueryResult>, Error> {
+    fetch(tx, &REACTIONS, keys, |query, (room, target, author, emoji)| {
+        query.bind(room.0).bind(target.0).bind(author.to_string()).bind((*emoji).to_owned())
     })
     .await
 }
@@ -153,6 +196,9 @@ mod tests {
         for (texts, index) in [
             (&HEADS, "SEARCH room USING INDEX sqlite_autoindex_room_1 (id=?)"),
             (&FIRSTS, "SEARCH e USING INDEX event_client (room=? AND client_id=? AND author=?)"),
+            (&MESSAGES, "SEARCH e USING INDEX event_id (id=?)"),
+            (&REACTIONS, "SEARCH n USING INDEX event_reaction (room=? AND target=? AND author=?)"),
+            (&REACTIONS, "SEARCH e USING PRIMARY KEY (room=? AND seq=?)"),
             (&NEW_HEADS, "SEARCH room USING INDEX sqlite_autoindex_room_1 (id=?)"),
         ] {
             for text in texts.iter() {
@@ -161,7 +207,7 @@ mod tests {
                     sqlx::query_as(sql).fetch_all(&pool).await.expect("a plan");
                 let plan: Vec<_> = rows.into_iter().map(|row| row.3).collect();
                 assert!(plan.iter().any(|step| step == index), "{plan:#?}");
-                let whole = ["SCAN e", "SCAN room"];
+                let whole = ["SCAN e", "SCAN n", "SCAN room"];
                 assert!(!plan.iter().any(|step| whole.contains(&step.as_str())), "{plan:#?}");
             }
         }

@@ -1,0 +1,133 @@
+//! What a room tells its native sockets without storing it: who came and went, who types, how far
+//! somebody has read. Gathered here and told now and then, the newest word of each only; what is
+//! over a bound is left out, and the counts still hold. Pure; `telling` sends.
+
+use std::collections::HashMap;
+
+use crate::domain::{Author, UserId};
+use crate::protocol::native::Person;
+
+use super::seat::Seat;
+
+/// People named in one frame; beyond it the count alone speaks, and `who` has the rest.
+const NAMED: usize = 100;
+/// Who is shown to type, and how far how many have read, at a time.
+const SHOWN: usize = 50;
+
+/// Somebody came or went.
+#[derive(Debug)]
+struct Move {
+    came: bool,
+    person: Person,
+}
+
+/// What was not told yet.
+#[derive(Debug, Default)]
+pub struct Light {
+    moves: HashMap<Author, Move>,
+    unnamed: bool,
+    typing: HashMap<Author, Typist>,
+    read: HashMap<UserId, i64>,
+}
+
+/// Somebody who types, or no longer does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Typist {
+    /// None for a guest.
+    pub user: Option<UserId>,
+    /// As others see him.
+    pub name: String,
+    /// Still.
+    pub on: bool,
+}
+
+/// What is to be told.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct News {
+    /// Who is here changed: who came, and who went. Not everybody need be named.
+    pub presence: Option<(Vec<Person>, Vec<Person>)>,
+    /// Who types.
+    pub typing: Vec<Typist>,
+    /// How far they have read.
+    pub read: Vec<(UserId, i64)>,
+}
+
+impl Light {
+    /// Somebody came who was not here.
+    pub fn came(&mut self, seat: &Seat) {
+        self.moved(seat, true);
+    }
+
+    /// Somebody went who has no other socket here. Whoever types no more need not be told so.
+    pub fn went(&mut self, seat: &Seat) {
+        self.typing.remove(&seat.who);
+        self.moved(seat, false);
+    }
+
+    fn moved(&mut self, seat: &Seat, came: bool) {
+        match self.moves.get(&seat.who) {
+            // Back before anybody was told that he had gone, or gone before he was seen.
+            Some(before) if before.came != came => {
+                self.moves.remove(&seat.who);
+                self.unnamed = true;
+            }
+            _ if self.moves.len() >= 2 * NAMED => self.unnamed = true,
+            _ => {
+                self.moves.insert(seat.who, Move { came, person: person(seat) });
+            }
+        }
+    }
+
+    /// Somebody types, or no longer.
+    pub fn typing(&mut self, seat: &Seat, on: bool) {
+        if self.typing.len() < SHOWN || self.typing.contains_key(&seat.who) {
+            let typist = Typist { user: seat.user(), name: shown_name(seat), on };
+            self.typing.insert(seat.who, typist);
+        }
+    }
+
+    /// Somebody has read up to `seq`.
+    pub fn read(&mut self, user: UserId, seq: i64) {
+        if self.read.len() < SHOWN || self.read.contains_key(&user) {
+            self.read.insert(user, seq);
+        }
+    }
+
+    /// Whether there is something to tell.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.moves.is_empty() && !self.unnamed && self.typing.is_empty() && self.read.is_empty()
+    }
+
+    /// Takes it all.
+    pub fn take(&mut self) -> News {
+        let mut news = News::default();
+        let moves = std::mem::take(&mut self.moves);
+        if std::mem::take(&mut self.unnamed) || !moves.is_empty() {
+            let (came, went): (Vec<_>, Vec<_>) = moves.into_values().partition(|one| one.came);
+            let named = |moves: Vec<Move>| {
+                moves.into_iter().take(NAMED).map(|one| one.person).collect::<Vec<_>>()
+            };
+            news.presence = Some((named(came), named(went)));
+        }
+        news.typing = std::mem::take(&mut self.typing).into_values().collect();
+        news.read = std::mem::take(&mut self.read).into_iter().collect();
+        news
+    }
+}
+
+/// As presence names him.
+#[must_use]
+pub fn person(seat: &Seat) -> Person {
+    Person {
+        user_id: seat.user().map(|user| user.0),
+        username: seat.card.as_ref().map(|card| card.username.clone()),
+        nick_name: seat.nick_name.clone(),
+    }
+}
+
+fn shown_name(seat: &Seat) -> String {
+    let nick = seat.nick_name.clone();
+    nick.or_else(|| seat.card.as_ref().map(|card| card.username.clone()))
+        .unwrap_or_else(|| "anonymous".into())
+}

@@ -1,0 +1,133 @@
+//! Light frames: what a room tells without storing it, gathered for a moment so that a crowd that
+//! comes at once costs everybody one frame. Part of the room's actor; `light.rs` gathers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+
+use crate::domain::{UserId, clock};
+use crate::protocol::{Dialect, Frame, dialect, native};
+
+use super::group::{Said, Step};
+use super::light::News;
+use super::room::Room;
+use super::seat::Seat;
+
+/// How long news are gathered in a room where everybody may know everybody.
+const SOON: Duration = Duration::from_millis(200);
+/// In a crowd: less than one frame a second for each.
+const IN_A_CROWD: Duration = Duration::from_millis(1_500);
+/// Sockets that make a crowd.
+const CROWD: u64 = 100;
+/// Members up to which everybody is told how far the others have read (PROTOCOL, *Frames*).
+const MARKS_SHOWN: usize = 100;
+
+/// Somebody types, or no longer.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Typing {
+    /// Who.
+    pub seat: Arc<Seat>,
+    /// Still.
+    pub on: bool,
+}
+
+impl Handler<Typing> for Room {
+    type Result = ();
+
+    fn handle(&mut self, Typing { seat, on }: Typing, ctx: &mut Self::Context) {
+        if self.state.may_post(seat.who).is_err() {
+            return;
+        }
+        if self.state.speaks(Dialect::Native) {
+            self.light.typing(&seat, on);
+            self.tell_later(ctx);
+        }
+        if let Some(card) = seat.card.as_deref().filter(|_| on) {
+            let frame = dialect::typing(card);
+            let said = Said::encode(Dialect::is_shh, |_| Some(frame.clone()));
+            self.to_shards(|| Step::Whisper(said.clone(), Some(seat.session)));
+        }
+    }
+}
+
+/// Somebody has read up to here.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Read {
+    /// Who.
+    pub user: UserId,
+    /// How far.
+    pub seq: i64,
+}
+
+impl Handler<Read> for Room {
+    type Result = ();
+
+    fn handle(&mut self, Read { user, seq }: Read, ctx: &mut Self::Context) {
+        if self.state.read_to(user, seq) {
+            self.light.read(user, self.state.read_seq(user));
+            self.activity.forget(user);
+            self.tell_later(ctx);
+        }
+    }
+}
+
+impl Room {
+    /// Tells what there is to tell in a moment, with what comes until then.
+    pub(super) fn tell_later(&mut self, ctx: &mut Context<Self>) {
+        if self.telling || self.light.is_empty() {
+            return;
+        }
+        self.telling = true;
+        let is_crowd = self.state.presence().sessions() > CROWD;
+        ctx.run_later(if is_crowd { IN_A_CROWD } else { SOON }, |room, ctx| {
+            room.telling = false;
+            let news = room.light.take();
+            room.tell(&news);
+            room.keep_marks(news.read, ctx);
+            room.retire_later(ctx);
+        });
+    }
+
+    fn tell(&self, news: &News) {
+        if !self.state.speaks(Dialect::Native) {
+            return;
+        }
+        let chat = self.id();
+        if let Some((came, went)) = &news.presence {
+            let people = self.state.presence().people();
+            self.whisper(&native::presence(chat, people, came, went, clock::now()));
+        }
+        for typist in &news.typing {
+            let user = typist.user.map(|user| user.0);
+            self.whisper(&native::typing(chat, user, &typist.name, typist.on));
+        }
+        if self.state.member_count() <= MARKS_SHOWN {
+            for (user, seq) in &news.read {
+                self.whisper(&native::read_mark(chat, user.0, *seq));
+            }
+        }
+    }
+
+    fn whisper(&self, frame: &Frame) {
+        let said = Said::encode(|d| d == Dialect::Native, |_| Some(frame.clone()));
+        self.to_shards(|| Step::Whisper(said.clone(), None));
+    }
+
+    /// Marks are kept in the database; one that is lost with the process costs a number.
+    fn keep_marks(&self, marks: Vec<(UserId, i64)>, ctx: &mut Context<Self>) {
+        if marks.is_empty() {
+            return;
+        }
+        let (store, room) = (self.store.clone(), self.id());
+        let marks: Vec<_> = marks.into_iter().map(|(user, seq)| (room, user, seq)).collect();
+        let keeping = async move {
+            if let Err(error) = store.mark_read(&marks).await {
+                log::warn!("room {room}: how far it was read is not stored: {error}");
+            }
+        };
+        ctx.spawn(keeping.into_actor(self));
+    }
+}
