@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::domain::{Event, RoomKind, RoomRow, Timestamp, UserCard, UserId};
+use crate::domain::{Event, RoomKind, RoomRow, Timestamp, UserCard};
 use crate::store::{MemberRow, UserRow};
 
 /// A user, in short.
@@ -173,21 +173,15 @@ pub struct Chat {
     pub members: Vec<UserRef>,
     /// Its newest message.
     pub last_message: Option<ChatMessage>,
-    /// Messages that came after the caller's read mark.
+    /// Others' messages after the caller's read mark; 1000 stands for so many or more.
     #[schema(example = 0)]
-    pub unread: i64,
+    pub unread: u64,
 }
 
 impl Chat {
     /// From its rows, for one of its members.
     #[must_use]
-    pub fn new(
-        room: &RoomRow,
-        members: &[MemberRow],
-        last: Option<&Event>,
-        caller: UserId,
-    ) -> Self {
-        let read = members.iter().find(|m| m.card.id == caller.0).map_or(0, |m| m.read_seq);
+    pub fn new(room: &RoomRow, members: &[MemberRow], last: Option<&Event>, unread: u64) -> Self {
         Self {
             id: room.id.0,
             is_group: room.kind == RoomKind::Chat,
@@ -195,7 +189,7 @@ impl Chat {
             created_at: room.created_at,
             members: members.iter().map(|member| UserRef::from(member.card.as_ref())).collect(),
             last_message: last.map(ChatMessage::from),
-            unread: last.map_or(0, |event| (event.seq - read).max(0)),
+            unread,
         }
     }
 }

@@ -66,25 +66,38 @@ impl Store {
         limit: u64,
         max_bytes: usize,
     ) -> Result<Vec<Event>, StoreError> {
-        let mut events: Vec<Event> = Vec::new();
-        let mut bytes = 0;
-        loop {
-            let left = limit - events.len() as u64;
-            let from = events.last().map_or(after, |event| event.seq);
-            let step = left.min(STEP);
-            let page = self.page("e.seq > $2 ORDER BY e.seq", room, from, step).await?;
-            let last = page.len() as u64 == left || (page.len() as u64) < step;
-            for event in page {
-                bytes += event.content.len() + event.raw.as_ref().map_or(0, String::len);
-                if bytes > max_bytes && !events.is_empty() {
-                    return Ok(events);
-                }
-                events.push(event);
-            }
-            if last {
-                return Ok(events);
-            }
-        }
+        self.bounded("e.seq > $2 ORDER BY e.seq", room, after, limit, max_bytes).await
+    }
+
+    /// Events of every kind with `seq` below `before`: the newest `limit` within `max_bytes` of
+    /// text, but at least one where there is one; oldest first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn events_before(
+        &self,
+        room: RoomId,
+        before: i64,
+        limit: u64,
+        max_bytes: usize,
+    ) -> Result<Vec<Event>, StoreError> {
+        let which = "e.seq < $2 ORDER BY e.seq DESC";
+        let mut events = self.bounded(which, room, before, limit, max_bytes).await?;
+        events.reverse();
+        Ok(events)
+    }
+
+    /// The lowest `seq` that is still kept; none when nothing is.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn first_seq(&self, room: RoomId) -> Result<Option<i64>, StoreError> {
+        let db = &self.inner.read;
+        let sql = "SELECT seq FROM event WHERE room = $1 ORDER BY seq LIMIT 1";
+        let values = [room.0.into()];
+        let query = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
+        let row = db.query_one_raw(query).await?;
+        Ok(row.map(|row| row.try_get("", "seq")).transpose()?)
     }
 
     /// The newest message of each of these rooms that has one.
@@ -109,6 +122,37 @@ impl Store {
         let values: Vec<Value> = rooms.iter().map(|room| room.0.into()).collect();
         let events = self.events(sql, values).await?;
         Ok(events.into_iter().map(|event| (event.room, event)).collect())
+    }
+
+    /// Up to `limit` events from `from` on in the order of `which`, within `max_bytes` of text, but
+    /// at least one where there is one.
+    async fn bounded(
+        &self,
+        which: &str,
+        room: RoomId,
+        from: i64,
+        limit: u64,
+        max_bytes: usize,
+    ) -> Result<Vec<Event>, StoreError> {
+        let mut events: Vec<Event> = Vec::new();
+        let mut bytes = 0;
+        loop {
+            let left = limit - events.len() as u64;
+            let from = events.last().map_or(from, |event| event.seq);
+            let step = left.min(STEP);
+            let page = self.page(which, room, from, step).await?;
+            let last = page.len() as u64 == left || (page.len() as u64) < step;
+            for event in page {
+                bytes += event.content.len() + event.raw.as_ref().map_or(0, String::len);
+                if bytes > max_bytes && !events.is_empty() {
+                    return Ok(events);
+                }
+                events.push(event);
+            }
+            if last {
+                return Ok(events);
+            }
+        }
     }
 
     async fn page(

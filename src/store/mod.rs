@@ -6,6 +6,7 @@ mod connect;
 mod error;
 mod events;
 mod logins;
+mod marks;
 mod members;
 mod rooms;
 mod rows;

@@ -333,3 +333,27 @@ async fn acts_look_up_rows_by_index(home: Home) {
         assert!(plan.contains(index), "{plan}");
     }
 }
+
+/// Ends connections in the middle of commits: each edit is done once, in order, or not at all.
+#[actix::test]
+async fn cut_connections_lose_and_double_no_act() {
+    let home = Home::postgres().await;
+    let mut ear = Ear::new();
+    let room = home.room("global").await;
+    let message = guest_event(room.id, "0");
+    seq(&ear.post(&home.store, message.clone(), 0).await);
+    let cutter = home.cutter().await;
+    for round in 0..10 {
+        for n in 0..100 {
+            let text = (round * 100 + n + 1).to_string();
+            ear.append(&home.store, act(EventKind::Edit, &message, &text), 0).await;
+        }
+        let first = ear.commits.recv().await.expect("an answer").outcomes;
+        cutter.cut().await;
+        let rest = ear.outcomes(100 - first.len()).await;
+        let seqs: Vec<i64> = first.iter().chain(&rest).map(|(_, outcome)| seq(outcome)).collect();
+        assert_eq!(seqs, (round * 100 + 2..round * 100 + 102).collect::<Vec<_>>());
+    }
+    assert!(home.store.writer().figures().retries > 0, "nothing was cut");
+    assert_eq!(all(&home.another().await, &message).await[0].content, "1000");
+}

@@ -4,6 +4,7 @@ mod accounts;
 mod acts;
 mod home;
 mod logins;
+mod marks;
 mod model;
 mod pages;
 #[path = "../support/postgres.rs"]

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use hubbub::domain::{Event, EventKind, clock};
 use hubbub::store::MemberChange;
 
-use crate::home::{Ear, Home, guest_event, on_both, room_name, user_event, user_id};
+use crate::home::{Ear, Home, guest_event, on_both, reaction, room_name, user_event, user_id};
 
 on_both!(
     pages_are_cut_at_both_ends_and_read_oldest_first,
     a_page_holds_messages_alone_and_a_replay_everything,
     a_replay_is_bounded_by_its_bytes,
+    events_before_a_place_are_the_newest_ones_oldest_first,
+    history_begins_with_what_is_still_kept,
     a_page_is_one_stretch_of_the_index,
 );
 
@@ -93,6 +95,59 @@ async fn a_replay_is_bounded_by_its_bytes(home: Home) {
     }
 }
 
+async fn events_before_a_place_are_the_newest_ones_oldest_first(home: Home) {
+    let store = &home.store;
+    let mut ear = Ear::new();
+    let (room, other) = (home.room("a").await, home.room("b").await);
+    let first = guest_event(room.id, &"x".repeat(1_000));
+    ear.append(store, first.clone(), 0).await;
+    ear.append(store, reaction(&first, "+", true), 0).await;
+    for _ in 2..150 {
+        ear.append(store, guest_event(room.id, &"x".repeat(1_000)), 0).await;
+        ear.append(store, guest_event(other.id, "noise"), 0).await;
+    }
+    ear.outcomes(298).await;
+    for (before, limit, bytes, expected) in [
+        (i64::MAX, 500, usize::MAX, 1..=150),
+        (151, 100, usize::MAX, 51..=150),
+        (101, 64, usize::MAX, 37..=100),
+        (101, 65, usize::MAX, 36..=100),
+        (i64::MAX, 500, 10_000, 141..=150),
+        (i64::MAX, 500, 100_000, 51..=150),
+        (4, 500, usize::MAX, 1..=3),
+        (i64::MAX, 500, 1, 150..=150),
+        (2, 500, 1, 1..=1),
+    ] {
+        let page = store.events_before(room.id, before, limit, bytes).await.expect("a page");
+        assert_eq!(seqs(&page), expected.collect::<Vec<_>>(), "{before} {limit} {bytes}");
+    }
+    for (before, limit) in [(1, 500), (151, 0)] {
+        let page = store.events_before(room.id, before, limit, 99).await.expect("a page");
+        assert!(page.is_empty(), "{before} {limit}");
+    }
+    let page = store.events_before(room.id, 3, 9, 9_999).await.expect("a page");
+    assert_eq!((page[1].kind, page[1].target), (EventKind::Reaction, Some(first.id)));
+}
+
+async fn history_begins_with_what_is_still_kept(home: Home) {
+    let store = &home.store;
+    let mut ear = Ear::new();
+    let (room, now) = (home.room("a").await, clock::now());
+    assert_eq!(store.first_seq(room.id).await.expect("an answer"), None);
+    for n in 0..10 {
+        let mut event = guest_event(room.id, "hi");
+        event.created_at = now.plus_secs(n - 7);
+        ear.append(store, event, 0).await;
+    }
+    ear.outcomes(10).await;
+    assert_eq!(store.first_seq(room.id).await.expect("an answer"), Some(1));
+    store.forget_events(now).await.expect("forgotten");
+    assert_eq!(store.first_seq(room.id).await.expect("an answer"), Some(8));
+    assert_eq!(seqs(&store.events_after(room.id, 0, 9, 999).await.expect("a page")), [8, 9, 10]);
+    store.forget_events(now.plus_secs(99)).await.expect("forgotten");
+    assert_eq!(store.first_seq(room.id).await.expect("an answer"), None);
+}
+
 async fn a_page_is_one_stretch_of_the_index(home: Home) {
     let mut ear = Ear::new();
     for name in ["a", "b"] {
@@ -104,9 +159,11 @@ async fn a_page_is_one_stretch_of_the_index(home: Home) {
     }
     home.tell("ANALYZE").await;
     let room = "(SELECT id FROM room WHERE name = 'a')";
-    for order in
-        ["e.seq < 500 AND e.kind = 'message' ORDER BY e.seq DESC", "e.seq > 9 ORDER BY e.seq"]
-    {
+    for order in [
+        "e.seq < 500 AND e.kind = 'message' ORDER BY e.seq DESC",
+        "e.seq < 500 ORDER BY e.seq DESC",
+        "e.seq > 9 ORDER BY e.seq",
+    ] {
         let plan = home
             .plan(&format!(
                 "SELECT e.*, u.username FROM event e LEFT JOIN \"user\" u ON u.id = e.sender \

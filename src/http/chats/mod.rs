@@ -54,7 +54,8 @@ async fn show(store: &Store, id: RoomId, caller: UserId) -> Result<Chat, ApiErro
     let room = store.room(id).await?.ok_or(ApiError::NOT_FOUND)?;
     let members = store.members(id).await?;
     let last = store.last_messages(&[id]).await?;
-    Ok(Chat::new(&room, &members, last.get(&id), caller))
+    let unread = store.unread(caller, &[id]).await?;
+    Ok(Chat::new(&room, &members, last.get(&id), unread.get(&id).copied().unwrap_or(0)))
 }
 
 /// The caller's chats, most recently active first.
@@ -73,9 +74,11 @@ pub async fn list(
     let ids: Vec<RoomId> = page.rows.iter().map(|room| room.id).collect();
     let members = store.members_of(&ids).await?;
     let last = store.last_messages(&ids).await?;
+    let unread = store.unread(caller.id(), &ids).await?;
     let page = page.map(|room| {
         let of_room = members.get(&room.id).map_or(&[] as &[_], Vec::as_slice);
-        Chat::new(&room, of_room, last.get(&room.id), caller.id())
+        let unread = unread.get(&room.id).copied().unwrap_or(0);
+        Chat::new(&room, of_room, last.get(&room.id), unread)
     });
     Ok(page.respond())
 }
