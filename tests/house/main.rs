@@ -1,10 +1,12 @@
 //! How the house is kept, held by reading its own source: which way imports point, what each file
-//! begins with and how long it may be, what pure files may name, and that links in the pages
-//! lead somewhere. And what the commands say; the server itself is not started.
+//! begins with and how long it may be, what pure files may name, that links in the pages lead
+//! somewhere, and that the page on the native protocol lists what the code has. And what the
+//! commands say; the server itself is not started.
 
 mod commands;
 mod files;
 mod imports;
 mod layers;
 mod links;
+mod protocol;
 mod shape;

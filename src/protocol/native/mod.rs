@@ -6,12 +6,21 @@
 
 pub mod error;
 pub mod event;
+mod fields;
 pub mod request;
 pub mod room;
 pub mod say;
 
+#[cfg(test)]
+mod reading;
+#[cfg(test)]
+mod saying;
+#[cfg(test)]
+mod telling;
+
 pub use error::ErrorCode;
 pub use event::{event, history};
+pub use fields::{EMOJI_MAX_BYTES, EPOCH_MAX_BYTES, REFERENCE_MAX_BYTES, ROOM_MAX};
 pub use request::{Asked, Complaint, Proof, Request, read};
 pub use room::{
     ChatAction, Joined, Me, Person, Verdict, Who, WhoRow, chats, joined, lag, live, presence,
