@@ -3,17 +3,20 @@
 //!
 //! `tokens` and `passwords` are pure; `hashing` is the pool that hashes; `rates` says who tries
 //! too often; `accounts` makes accounts and checks passwords; `logins` starts, renews and ends
-//! logins.
+//! logins; `guests` says who a guest was before; `tickets` open one socket each.
 
 mod accounts;
+mod guests;
 mod hashing;
 mod logins;
 pub mod paces;
 pub mod passwords;
 mod rates;
+mod tickets;
 pub mod tokens;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use crate::config::AuthSettings;
 use crate::domain::{LoginId, SignedIn, Timestamp, UserId, clock};
@@ -22,6 +25,7 @@ pub use accounts::Registration;
 use hashing::{HashError, HashPool};
 pub use logins::{CookiePair, Pair, Renewed};
 use rates::Rates;
+pub use tickets::TICKET_LIVES_S;
 use tokens::{Claims, Keys, Kind};
 
 /// Why a token is no credential.
@@ -36,6 +40,15 @@ pub enum TokenError {
     /// The store did not answer.
     #[error("the store is busy")]
     Busy,
+}
+
+impl From<StoreError> for TokenError {
+    fn from(error: StoreError) -> Self {
+        if !matches!(error, StoreError::Busy) {
+            log::error!("a credential could not be checked: {error}");
+        }
+        Self::Busy
+    }
 }
 
 /// Why an account, a login or a renewal was refused.
@@ -109,6 +122,8 @@ struct Inner {
     /// The hash of a password that nobody knows: what an unknown user's password is held against,
     /// so that it takes as long as a known one's.
     nobodys: Arc<str>,
+    /// The second in which expired tickets were last removed.
+    swept: AtomicI64,
 }
 
 /// Tokens, passwords and logins. Cheap to clone.
@@ -134,6 +149,7 @@ impl Auth {
                 keys: Keys::new(secret, &settings.issuer),
                 rates: Rates::new(&settings),
                 nobodys: nobodys.into(),
+                swept: AtomicI64::new(0),
                 store,
                 settings,
                 pool,
@@ -164,22 +180,17 @@ impl Auth {
 
     /// The login behind rightly signed claims, if it and its account are in force.
     async fn live_login(&self, claims: &Claims) -> Result<LoginRow, TokenError> {
-        match self.inner.store.login(claims.sid).await {
-            Ok(Some(login)) if in_force(&login, claims) => Ok(login),
-            Ok(_) => Err(TokenError::Invalid),
-            Err(StoreError::Busy) => Err(TokenError::Busy),
-            Err(error) => {
-                log::error!("a login could not be read: {error}");
-                Err(TokenError::Busy)
-            }
-        }
+        let login = self.login_in_force(claims.sid).await?;
+        if login.user.card.id == claims.user().0 { Ok(login) } else { Err(TokenError::Invalid) }
     }
-}
 
-fn in_force(login: &LoginRow, claims: &Claims) -> bool {
-    login.user.card.id == claims.user().0
-        && login.revoked_at.is_none()
-        && login.user.disabled_at.is_none()
+    /// The login, if it and its account are in force.
+    async fn login_in_force(&self, login: LoginId) -> Result<LoginRow, TokenError> {
+        let found = self.inner.store.login(login).await?;
+        found
+            .filter(|login| login.revoked_at.is_none() && login.user.disabled_at.is_none())
+            .ok_or(TokenError::Invalid)
+    }
 }
 
 impl From<TokenError> for AuthError {

@@ -3,6 +3,7 @@
 //! decided here.
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -66,6 +67,38 @@ impl Claims {
         UserId(self.id)
     }
 
+    /// Whether its time is over at `now`. There is no leeway.
+    #[must_use]
+    pub const fn expired(&self, now: Timestamp) -> bool {
+        now.secs() >= self.exp
+    }
+}
+
+/// The one `token_type` of [`GuestClaims`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GuestKind {
+    /// Says who a guest is; never a credential.
+    Guest,
+}
+
+/// The claims of a guest's token. Neither these nor [`Claims`] have all that the other ones need,
+/// so that no token is ever read as both.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuestClaims {
+    /// Who signed it.
+    pub iss: String,
+    /// The guest.
+    pub sub: Uuid,
+    /// Guest.
+    pub token_type: GuestKind,
+    /// Seconds since the epoch.
+    pub iat: i64,
+    /// Seconds since the epoch; nobody's token from this second on.
+    pub exp: i64,
+}
+
+impl GuestClaims {
     /// Whether its time is over at `now`. There is no leeway.
     #[must_use]
     pub const fn expired(&self, now: Timestamp) -> bool {
@@ -154,14 +187,53 @@ impl Keys {
     /// # Errors
     /// It is not one of ours.
     pub fn read(&self, token: &str) -> Result<Claims, Foreign> {
-        if token.is_empty() || token.len() > TOKEN_MAX_BYTES {
-            return Err(Foreign);
-        }
-        let claims =
-            decode::<Claims>(token, &self.checking, &self.rules).map_err(|_| Foreign)?.claims;
+        let claims: Claims = self.open(token)?;
         let consistent =
             claims.kind == claims.token_type && claims.user_id == claims.id.to_string();
         if consistent { Ok(claims) } else { Err(Foreign) }
+    }
+
+    /// A guest's token.
+    ///
+    /// # Errors
+    /// As [`Keys::sign`].
+    pub fn sign_guest(
+        &self,
+        guest: Uuid,
+        issued_at: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<String, jsonwebtoken::errors::Error> {
+        let claims = GuestClaims {
+            iss: self.issuer.clone(),
+            sub: guest,
+            token_type: GuestKind::Guest,
+            iat: issued_at.secs(),
+            exp: expires_at.secs(),
+        };
+        encode(&Header::new(Algorithm::HS256), &claims, &self.signing)
+    }
+
+    /// What a guest's token says, when it is rightly signed; expired ones are read too.
+    ///
+    /// # Errors
+    /// It is not one of ours, or not a guest's.
+    pub fn read_guest(&self, token: &str) -> Result<GuestClaims, Foreign> {
+        self.open(token)
+    }
+
+    /// 32 bytes in base64url, as hard to guess as `seed` is.
+    ///
+    /// # Errors
+    /// As [`Keys::sign`].
+    pub fn opaque(&self, seed: &[u8]) -> Result<String, jsonwebtoken::errors::Error> {
+        jsonwebtoken::crypto::sign(seed, &self.signing, Algorithm::HS256)
+    }
+
+    fn open<C: DeserializeOwned + Clone>(&self, token: &str) -> Result<C, Foreign> {
+        if token.is_empty() || token.len() > TOKEN_MAX_BYTES {
+            return Err(Foreign);
+        }
+        Ok(decode::<C>(token, &self.checking, &self.rules).map_err(|_| Foreign)?.claims)
     }
 }
 
@@ -255,11 +327,61 @@ mod tests {
             ("a login that is no id", with("sid", json!("1"))),
             ("no kind", without("token_type")),
             ("an unknown kind", with("token_type", json!("admin"))),
+            ("a guest's", keys().sign_guest(ids::random(), NOW, NOW).unwrap_or_default()),
+            ("calls itself a guest's", with("token_type", json!("guest"))),
             ("two kinds", with("type", json!("refresh"))),
             ("two users", with("id", json!(8))),
             ("too long", "a".repeat(TOKEN_MAX_BYTES + 1)),
         ] {
             assert_eq!(keys().read(&token), Err(Foreign), "{why}");
         }
+    }
+
+    #[test]
+    fn a_guests_token_says_who_until_its_last_second_and_no_other_token_does() {
+        let (guest, secret) = (ids::random(), "a secret of at least thirty-two bytes");
+        let token = keys().sign_guest(guest, NOW, NOW.plus_secs(60)).unwrap_or_default();
+        let read = keys().read_guest(&token).ok();
+        assert!(read.is_some_and(|claims| {
+            claims.sub == guest
+                && !claims.expired(NOW.plus_secs(59))
+                && claims.expired(NOW.plus_secs(60))
+        }));
+        let good = json!({"iss": "hubbub", "sub": guest, "token_type": "guest",
+                          "iat": NOW.secs(), "exp": NOW.secs() + 60});
+        let hs256 = Header::new(Algorithm::HS256);
+        assert!(keys().read_guest(&signed(&hs256, &good, secret)).is_ok());
+        let with = |field: &str, value: serde_json::Value| {
+            let mut claims = good.clone();
+            claims[field] = value;
+            signed(&hs256, &claims, secret)
+        };
+        let mut all = claims();
+        all["sub"] = json!(guest);
+        for (why, token) in [
+            ("an access token", keys().sign(&ticket(Kind::Access)).unwrap_or_default()),
+            ("a refresh token", keys().sign(&ticket(Kind::Refresh)).unwrap_or_default()),
+            ("an access token with a guest's name", signed(&hs256, &all, secret)),
+            ("another key", signed(&hs256, &good, "another secret of thirty-two bytes!!")),
+            ("another algorithm", signed(&Header::new(Algorithm::HS512), &good, secret)),
+            ("another issuer", with("iss", json!("elsewhere"))),
+            ("no guest", with("sub", json!(null))),
+            ("a guest that is no id", with("sub", json!("u:7"))),
+            ("no end", with("exp", json!(null))),
+            ("another kind", with("token_type", json!("access"))),
+            ("no kind", with("token_type", json!(null))),
+            ("empty", String::new()),
+        ] {
+            assert_eq!(keys().read_guest(&token), Err(Foreign), "{why}");
+        }
+    }
+
+    #[test]
+    fn what_is_opaque_is_of_the_seed_and_the_key() {
+        let text = keys().opaque(b"seed").unwrap_or_default();
+        assert!(text.len() == 43 && text.chars().all(|c| c.is_alphanumeric() || "-_".contains(c)));
+        assert_ne!(keys().opaque(b"another").ok(), Some(text.clone()));
+        let other = Keys::new("another secret of thirty-two bytes!!", "hubbub");
+        assert_ne!(other.opaque(b"seed").ok(), Some(text));
     }
 }

@@ -12,7 +12,8 @@ use utoipa_swagger_ui::Config;
 use super::error::ApiError;
 use super::paging::Query;
 use super::{
-    accounts, admin, chats, history, named_rooms, online, ops, refusals, shh, tokens, users,
+    accounts, admin, chats, history, named_rooms, online, ops, refusals, shh, tickets, tokens,
+    users,
 };
 
 /// What Swagger UI may load: as every page, plus the one style that its script writes into the
@@ -31,7 +32,7 @@ const SWAGGER_CSP: &str = "default-src 'none'; script-src 'self'; \
     paths(
         accounts::register, accounts::registration, accounts::me, accounts::password,
         tokens::login, tokens::pair, tokens::accounts_login, tokens::refresh,
-        tokens::refresh_cookies, tokens::logout, users::list,
+        tokens::refresh_cookies, tokens::logout, tickets::mint, users::list,
         named_rooms::list, named_rooms::create, history::named, online::list,
         shh::list, shh::create, shh::join, shh::delete, shh::history, shh::send,
         chats::list, chats::one, chats::private, chats::group, chats::rename, chats::delete,

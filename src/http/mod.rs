@@ -22,6 +22,7 @@ mod refusals;
 mod routes;
 mod shh;
 mod surround;
+mod tickets;
 mod tokens;
 mod users;
 mod views;

@@ -9,7 +9,8 @@ use actix_web::{FromRequest, HttpResponse, Resource, Responder, guard, web};
 
 use super::error::ApiError;
 use super::{
-    accounts, admin, chats, docs, history, named_rooms, online, ops, pages, shh, tokens, users,
+    accounts, admin, chats, docs, history, named_rooms, online, ops, pages, shh, tickets, tokens,
+    users,
 };
 
 /// Every route.
@@ -22,6 +23,7 @@ pub fn configure(config: &mut ServiceConfig) {
     at("/api/token/refresh/").post(tokens::refresh).into(config);
     at("/refresh/").post(tokens::refresh_cookies).into(config);
     at("/logout/").post(tokens::logout).into(config);
+    at("/api/ws-ticket/").post(tickets::mint).into(config);
     at("/api/users/").get(users::list).into(config);
     at("/api/me/").get(accounts::me).into(config);
     at("/api/me/password/").post(accounts::password).into(config);

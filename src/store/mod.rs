@@ -10,6 +10,7 @@ mod marks;
 mod members;
 mod rooms;
 mod rows;
+mod tickets;
 mod upkeep;
 pub mod writer;
 
@@ -19,7 +20,7 @@ use sea_orm::DatabaseConnection;
 
 pub use error::StoreError;
 pub use rooms::CONTROL_ROOM;
-pub use rows::{LoginRow, MemberRow, NewUser, RefreshRow, Rotation, UserRow};
+pub use rows::{LoginRow, MemberRow, NewUser, RefreshRow, Rotation, TicketRow, UserRow};
 pub use writer::{
     Append, ChangeMembers, Changed, Committed, MemberChange, MembersChanged, Outcome, Writer,
     WriterFigures, WriterPermit,

@@ -80,6 +80,17 @@ pub enum Rotation {
     Unknown,
 }
 
+/// A ticket that opens one socket once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TicketRow {
+    /// By which login.
+    pub login: LoginId,
+    /// When it ends unused.
+    pub expires_at: Timestamp,
+    /// When the access token ends that bought it, and with it the socket.
+    pub token_expires: Timestamp,
+}
+
 /// A member of a room.
 #[derive(Clone, Debug)]
 pub struct MemberRow {

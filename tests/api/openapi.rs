@@ -14,6 +14,7 @@ const ROUTES: &[(&str, &str)] = &[
     ("post", "/api/token/refresh/"),
     ("post", "/refresh/"),
     ("post", "/logout/"),
+    ("post", "/api/ws-ticket/"),
     ("get", "/api/users/"),
     ("get", "/api/me/"),
     ("post", "/api/me/password/"),

@@ -12,4 +12,5 @@ mod postgres;
 mod races;
 mod rooms;
 mod startup;
+mod tickets;
 mod writer;

@@ -79,5 +79,11 @@ pub fn wrong_kinds(access: &str, refresh: &str, other_access: &str) -> Vec<(&'st
         ("another user", altered(access, &json!({"user_id": stranger, "id": stranger}))),
         ("no user", altered(access, &json!({"user_id": null, "id": null}))),
         ("an expired refresh token", expired(refresh)),
+        (
+            "a guest's token",
+            signed(&json!({"iss": real["iss"], "iat": real["iat"], "exp": real["exp"],
+                "sub": real["jti"], "token_type": "guest"})),
+        ),
+        ("a token that calls itself a guest's", altered(access, &json!({"token_type": "guest"}))),
     ]
 }
