@@ -2,7 +2,6 @@
 //! answer. Nothing is there twice and no `seq` is missing.
 
 use std::collections::BTreeMap;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -11,16 +10,12 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::support::postgres::fresh_database;
+use crate::support::psql::psql;
 use crate::support::raw::text_in_the_clear;
-use crate::support::{Account, Api, Proxy, Server, Setup, eventually};
+use crate::support::{Account, Api, Proxy, Server, Setup, eventually, nightly};
 
 const WRITERS: usize = 8;
 const CHATS: usize = 3;
-
-/// Whether the long tests are asked for.
-fn nightly() -> bool {
-    std::env::var_os("HUBBUB_NIGHTLY").is_some()
-}
 
 /// What was answered with 201: the message's id, and the chat and `seq` that it was said to have.
 type Answered = BTreeMap<String, (String, i64)>;
@@ -198,14 +193,6 @@ fn is_write(line: &str) -> bool {
 
 fn is_synced(line: &str) -> bool {
     (line.contains("fdatasync") || line.contains("fsync")) && line.trim_end().ends_with("= 0")
-}
-
-fn psql(url: &str, sql: &str) -> String {
-    let options = ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"];
-    let done = Command::new("psql").arg(url).args(options).args(["-c", sql]).output();
-    let done = done.expect("psql is there");
-    assert!(done.status.success(), "{sql}: {}", String::from_utf8_lossy(&done.stderr));
-    String::from_utf8_lossy(&done.stdout).trim().to_owned()
 }
 
 #[tokio::test]

@@ -6,8 +6,12 @@ pub mod account;
 pub mod admin;
 pub mod api;
 pub mod eventually;
+pub mod follower;
+pub mod native;
+pub mod native_door;
 pub mod postgres;
 pub mod proxy;
+pub mod psql;
 pub mod raw;
 pub mod server;
 pub mod setup;
@@ -20,9 +24,16 @@ pub mod variants;
 pub use account::Account;
 pub use api::{Answer, Api};
 pub use eventually::eventually;
+pub use follower::Follower;
+pub use native::Native;
 pub use proxy::Proxy;
 pub use raw::RawSocket;
 pub use server::Server;
 pub use setup::Setup;
 pub use shape::{shape, shape_all};
 pub use socket::Socket;
+
+/// Whether the long tests are asked for.
+pub fn nightly() -> bool {
+    std::env::var_os("HUBBUB_NIGHTLY").is_some()
+}

@@ -16,6 +16,9 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 /// The longest that an event of a healthy server is waited for.
 pub const SOON: Duration = Duration::from_secs(10);
 
+/// What a server says to a handshake.
+pub(super) type HandshakeAnswer = Response<Option<Vec<u8>>>;
+
 /// A socket that is not open yet: what its handshake says.
 #[derive(Clone, Debug)]
 pub struct Door {
@@ -31,10 +34,21 @@ impl Door {
     }
 
     /// `?token=`, as given.
-    pub fn token(mut self, token: &str) -> Self {
+    pub fn token(self, token: &str) -> Self {
+        self.query("token", token)
+    }
+
+    /// A word of the query, as given.
+    pub fn query(mut self, name: &str, value: &str) -> Self {
         let mark = if self.path.contains('?') { '&' } else { '?' };
-        self.path = format!("{}{mark}token={token}", self.path);
+        self.path = format!("{}{mark}{name}={value}", self.path);
         self
+    }
+
+    /// `Sec-WebSocket-Protocol`, instead of what it was.
+    pub fn subprotocols(mut self, offered: &str) -> Self {
+        self.headers.retain(|(name, _)| name != "sec-websocket-protocol");
+        self.header("sec-websocket-protocol", offered)
     }
 
     /// `Authorization: Bearer`.
@@ -88,15 +102,28 @@ impl Door {
         request.body(()).expect("a request")
     }
 
-    async fn knock(&self) -> Result<Socket, Response<Option<Vec<u8>>>> {
+    /// Shakes hands: the connection and the answer, or the answer that refused it.
+    pub(super) async fn shake(
+        &self,
+    ) -> Result<(WebSocketStream<TcpStream>, HandshakeAnswer), HandshakeAnswer> {
         let stream = TcpStream::connect(self.addr).await.expect("a connection");
         stream.set_nodelay(true).expect("a socket option");
         let opened = timeout(SOON, client_async(self.request(), stream)).await;
         match opened.unwrap_or_else(|_| panic!("{}: no answer to the handshake", self.path)) {
-            Ok((stream, _)) => Ok(Socket { stream, path: self.path.clone() }),
+            Ok(opened) => Ok(opened),
             Err(tungstenite::Error::Http(response)) => Err(*response),
             Err(why) => panic!("{}: {why}", self.path),
         }
+    }
+
+    async fn knock(&self) -> Result<Socket, HandshakeAnswer> {
+        let (stream, _) = self.shake().await?;
+        Ok(Socket { stream, path: self.path.clone() })
+    }
+
+    /// Where it leads.
+    pub(super) fn path(&self) -> &str {
+        &self.path
     }
 
     /// Opens it; panics when it is refused.

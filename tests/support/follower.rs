@@ -1,0 +1,121 @@
+//! One who follows a room through drops, lags and restarts as a client should: joins with what he
+//! holds, fetches what the answer leaves out, and sees at each event that it is the next one.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use serde_json::{Value, json};
+
+use super::native::{Ended, Entry, Native, is_durable, seq};
+
+/// What is held of one room, from its first event on.
+#[derive(Debug)]
+pub struct Follower {
+    room: String,
+    epoch: Option<String>,
+    chat: Value,
+    seen: Vec<u64>,
+    /// Joins that resumed.
+    pub resumed: usize,
+    /// Times that the server said `lag`.
+    pub lagged: usize,
+}
+
+impl Follower {
+    /// Of this room, holding nothing.
+    pub fn of(room: &str) -> Self {
+        let (room, chat) = (room.to_owned(), Value::Null);
+        Self { room, epoch: None, chat, seen: Vec::new(), resumed: 0, lagged: 0 }
+    }
+
+    /// The `seq` of the newest event held.
+    pub fn have(&self) -> i64 {
+        i64::try_from(self.seen.len()).expect("few enough")
+    }
+
+    /// A short word for each event, in order: two who hold the same have the same.
+    pub fn seen(&self) -> &[u64] {
+        &self.seen
+    }
+
+    /// Takes an event, which must be the next one.
+    fn take(&mut self, event: &Value) {
+        assert_eq!(seq(event), self.have() + 1, "{}: a gap or a double: {event}", self.room);
+        self.seen.push(digest(event));
+    }
+
+    /// Joins on this socket, and holds the room up to its head at that moment.
+    pub async fn join(&mut self, socket: &mut Native) -> Result<(), Ended> {
+        let mut join = json!({"type": "join", "room": self.room});
+        if let Some(epoch) = &self.epoch {
+            join["after"] = json!(self.have());
+            join["epoch"] = json!(epoch);
+        }
+        let Entry { joined, replay } = socket.try_enter(join).await?;
+        let verdict = if self.epoch.is_some() { "full" } else { "fresh" };
+        assert_eq!(joined["verdict"], verdict, "{joined}");
+        self.resumed += usize::from(self.epoch.is_some());
+        self.epoch = joined["epoch"].as_str().map(str::to_owned);
+        self.chat = joined["chat_id"].clone();
+        for event in &replay {
+            self.take(event);
+        }
+        let head = seq(&joined);
+        if verdict == "full" {
+            assert_eq!(joined["to"], self.have(), "{joined}: what was replayed");
+            assert_eq!(joined["more"], self.have() < head, "{joined}");
+        }
+        self.catch_up(socket, head).await
+    }
+
+    /// Fetches what is missing up to this `seq`.
+    async fn catch_up(&mut self, socket: &mut Native, head: i64) -> Result<(), Ended> {
+        while self.have() < head {
+            let ask = json!({"type": "history", "room": self.room, "after": self.have()});
+            let page = socket.try_ask(ask).await?;
+            let events = page["events"].as_array().unwrap_or_else(|| panic!("no page: {page}"));
+            assert!(!events.is_empty(), "{page} when {head} is there");
+            // The page may reach past the head: what is live already comes again by itself.
+            for event in events.iter().filter(|event| seq(event) <= head) {
+                self.take(event);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes one frame, whatever it is.
+    pub async fn step(&mut self, socket: &mut Native) -> Result<(), Ended> {
+        let frame = socket.try_next().await?;
+        if frame["chat_id"] != self.chat {
+            return Ok(());
+        }
+        if is_durable(&frame) {
+            self.take(&frame);
+        } else if frame["type"] == "lag" {
+            self.lagged += 1;
+            let head = seq(&frame);
+            self.catch_up(socket, head).await?;
+            self.join(socket).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes frames until this event is held, or the connection ends.
+    pub async fn until(&mut self, socket: &mut Native, head: i64) -> Result<(), Ended> {
+        while self.have() < head {
+            self.step(socket).await?;
+        }
+        Ok(())
+    }
+}
+
+/// An event without what differs between live and told again.
+fn digest(event: &Value) -> u64 {
+    let mut event = event.clone();
+    let fields = event.as_object_mut().expect("an object");
+    for name in ["replay", "edited_at", "deleted_at", "client_id"] {
+        fields.remove(name);
+    }
+    let mut hasher = DefaultHasher::new();
+    event.to_string().hash(&mut hasher);
+    hasher.finish()
+}
