@@ -34,37 +34,7 @@ pub struct Settings {
     pub session: SessionSettings,
     /// How fast, and how many.
     pub paces: PaceSettings,
-    /// How fast somebody may act, and how many sockets he may hold.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PaceSettings {
-    /// Stored acts of one socket, a second.
-    pub messages_per_s: u32,
-    /// Stored acts of one socket at once.
-    pub messages_burst: u32,
-    /// Light signals of one socket, a second.
-    pub typing_per_s: u32,
-    /// Joins and questions of one socket, a second.
-    pub joins_per_s: u32,
-    /// Named rooms made by a user or an address, an hour.
-    pub rooms_per_hour: u32,
-    /// Sockets of a user.
-    pub max_per_user: u32,
-    /// Sockets of an address.
-    pub max_per_ip: u32,
-    /// Sockets of an address that owe their first word.
-    pub max_unproven_per_ip: u32,
-}
-
-impl PaceSettings {
-    /// Sockets of a user, of an address, of those of an address that owe their first word.
-    #[must_use]
-    pub const fn maxima(&self) -> [u32; 3] {
-        [self.max_per_user, self.max_per_ip, self.max_unproven_per_ip]
-    }
-}
-
-/// Between nodes.
+    /// Between nodes.
     pub bus: BusSettings,
     /// What is logged.
     pub log: LogSettings,
@@ -206,6 +176,36 @@ pub enum Engine {
     Direct,
     /// The socket lives in an actix-web response body.
     ActixWebActors,
+}
+
+/// How fast somebody may act, and how many sockets he may hold.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PaceSettings {
+    /// Stored acts of one socket, a second.
+    pub messages_per_s: u32,
+    /// Stored acts of one socket at once.
+    pub messages_burst: u32,
+    /// Light signals of one socket, a second.
+    pub typing_per_s: u32,
+    /// Joins and questions of one socket, a second.
+    pub joins_per_s: u32,
+    /// Named rooms made by a user or an address, an hour.
+    pub rooms_per_hour: u32,
+    /// Sockets of a user.
+    pub max_per_user: u32,
+    /// Sockets of an address.
+    pub max_per_ip: u32,
+    /// Sockets of an address that owe their first word.
+    pub max_unproven_per_ip: u32,
+}
+
+impl PaceSettings {
+    /// Sockets of a user, of an address, of those of an address that owe their first word.
+    #[must_use]
+    pub const fn maxima(&self) -> [u32; 3] {
+        [self.max_per_user, self.max_per_ip, self.max_unproven_per_ip]
+    }
 }
 
 /// Between nodes.

@@ -160,28 +160,26 @@ impl Dialect {
         if event.kind != EventKind::Message {
             return None;
         }
-        Some(match self {
-            Self::Guest => guest_frame(event),
-            _ => {
-                let (sender, user) = self.names(event);
-                to_frame(&Superset {
-                    kind: if self == Self::ShhCookie { "message" } else { "chat_message" },
-                    id: event.id,
-                    seq: event.seq,
-                    message: &event.content,
-                    content: &event.content,
-                    sender_id: event.sender.as_ref().map(|card| card.id),
-                    sender,
-                    username: sender,
-                    user,
-                    chat_id: room.id,
-                    room: &room.name,
-                    created_at: event.created_at,
-                    timestamp: event.created_at,
-                    history,
-                })
-            }
-        })
+        if self == Self::Guest {
+            return Some(guest_frame(event));
+        }
+        let (sender, user) = self.names(event);
+        Some(to_frame(&Superset {
+            kind: if self == Self::ShhCookie { "message" } else { "chat_message" },
+            id: event.id,
+            seq: event.seq,
+            message: &event.content,
+            content: &event.content,
+            sender_id: event.sender.as_ref().map(|card| card.id),
+            sender,
+            username: sender,
+            user,
+            chat_id: room.id,
+            room: &room.name,
+            created_at: event.created_at,
+            timestamp: event.created_at,
+            history,
+        }))
     }
 
     /// The sender's name, and what `user` says: the email in shh rooms, the name elsewhere,

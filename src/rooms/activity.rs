@@ -18,6 +18,10 @@ use super::room::Room;
 /// Between two words of the same chat.
 const AT_MOST_EVERY: Duration = Duration::from_secs(1);
 
+/// Members whose unread messages are counted in the database at a time; the others wait for the
+/// next word.
+const COUNTED: usize = 50;
+
 /// What a room knows of who has not read what.
 #[derive(Debug, Default)]
 pub(super) struct Activity {
@@ -73,13 +77,17 @@ impl Room {
         self.activity.is_waiting = false;
         self.activity.is_new = false;
         self.activity.told = Some(Instant::now());
-        let here: Vec<_> =
-            self.state.members().filter(|user| self.online.is_here(*user)).collect();
+        let here: Vec<_> = self.state.members().filter(|user| self.online.is_here(*user)).collect();
         let (store, room, head) = (self.store.clone(), self.id(), self.state.head());
-        let unknown: Vec<_> =
-            here.iter().copied().filter(|user| !self.activity.unread.contains_key(user)).collect();
+        let is_unknown = |user: &UserId| !self.activity.unread.contains_key(user);
+        let unknown: Vec<_> = here.iter().copied().filter(is_unknown).take(COUNTED).collect();
         let counting = async move {
-            if unknown.is_empty() { Ok(HashMap::new()) } else { store.unread_in(room, &unknown).await }
+            let mut counted = HashMap::new();
+            for user in unknown {
+                let unread = store.unread(user, &[room]).await?;
+                counted.extend(unread.get(&room).map(|unread| (user, *unread)));
+            }
+            Ok(counted)
         };
         ctx.spawn(
             counting
@@ -127,7 +135,8 @@ impl Room {
     }
 
     fn tell_chat(&self, action: ChatAction, whose: Vec<(UserId, i64)>) {
-        let news = ChatNews { chat: self.id(), action, seq: self.state.head(), whose: whose.into() };
+        let news =
+            ChatNews { chat: self.id(), action, seq: self.state.head(), whose: whose.into() };
         self.shards.all().iter().for_each(|shard| shard.tell_chat(news.clone()));
     }
 }

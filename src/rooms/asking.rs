@@ -86,8 +86,7 @@ impl Handler<Recall> for Room {
     fn handle(&mut self, asked: Recall, _: &mut Self::Context) -> Self::Result {
         self.state.may_post(asked.by)?;
         let limit = asked.limit.min(PAGE_EVENTS);
-        let rows =
-            asked.after.and_then(|after| self.state.window.after(after, limit, PAGE_BYTES));
+        let rows = asked.after.and_then(|after| self.state.window.after(after, limit, PAGE_BYTES));
         Ok(rows.map(|rows| {
             let more = rows.last().is_some_and(|last| last.seq < self.state.head());
             let events = rows.iter().map(AsRef::as_ref);

@@ -11,8 +11,8 @@ use crate::protocol::Frame;
 use crate::protocol::native::{self, ChatAction};
 
 use super::OnlineUser;
-use super::gauge::Online;
 use super::fanout::{Shard, ShardHandle, Whose};
+use super::gauge::Online;
 use super::outlet::{self, Slot};
 
 /// Who is behind a native socket.
@@ -64,6 +64,7 @@ impl Callers {
     }
 
     /// Those whom an act is about.
+    #[must_use]
     pub fn slots_of(&self, whose: &Whose) -> Vec<Slot> {
         let fits = |caller: &Caller| whose.fits(caller.user(), caller.login);
         self.each.iter().filter(|(_, caller)| fits(caller)).map(|(slot, _)| *slot).collect()
@@ -80,8 +81,7 @@ impl Callers {
         let now: BTreeMap<_, _> =
             online.iter().map(|user| (user.id.0, user.username.clone())).collect();
         let new = |(id, _): &(&i64, &String)| !self.told.contains_key(id);
-        let came: Vec<_> =
-            now.iter().filter(new).map(|(id, name)| (*id, name.as_str())).collect();
+        let came: Vec<_> = now.iter().filter(new).map(|(id, name)| (*id, name.as_str())).collect();
         let went: Vec<_> = self.told.keys().filter(|id| !now.contains_key(id)).copied().collect();
         if !came.is_empty() || !went.is_empty() {
             let frame = native::people(&came, &went, clock::now());
@@ -130,7 +130,10 @@ impl ShardHandle {
     }
 
     /// Tells users' native sockets something of one of their chats.
-    #[expect(clippy::disallowed_methods, reason = "one a second a chat, and one a change of members")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "one a second a chat, and one a change of members"
+    )]
     pub fn tell_chat(&self, news: ChatNews) {
         self.addr.do_send(news);
     }
@@ -157,7 +160,9 @@ impl Handler<ChatNews> for Shard {
         for (user, unread) in news.whose.iter() {
             let Some(slots) = self.callers.by_user.get(user) else { continue };
             let frame = native::chats(news.chat, news.action, news.seq, *unread);
-            slots.iter().for_each(|slot| tell(*slot, &frame));
+            for slot in slots {
+                tell(*slot, &frame);
+            }
         }
     }
 }

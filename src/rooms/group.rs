@@ -243,7 +243,11 @@ impl Group {
             let Some(outlet) = outlet::find(seat.slot) else { continue };
             if seat.dialect == Dialect::Native && outlet.backlog().bytes > max_pending {
                 *lags = true;
-                let lag = native::lag(self.room, self.last_seq, i64::try_from(self.current.len()).unwrap_or(i64::MAX));
+                let lag = native::lag(
+                    self.room,
+                    self.last_seq,
+                    i64::try_from(self.current.len()).unwrap_or(i64::MAX),
+                );
                 outlet.deliver(&[lag]);
                 continue;
             }
@@ -297,13 +301,12 @@ impl Group {
         self.last_seq = self.last_seq.max(head);
         outlet.seated(self.room, opening);
         let sitting = Sitting { seat, lags: false };
-        match self.places.get(&sitting.seat.session) {
+        if let Some(place) = self.places.get(&sitting.seat.session) {
             // Joined again: this is its seat now.
-            Some(place) => self.seats[*place] = sitting,
-            None => {
-                self.places.insert(sitting.seat.session, self.seats.len());
-                self.seats.push(sitting);
-            }
+            self.seats[*place] = sitting;
+        } else {
+            self.places.insert(sitting.seat.session, self.seats.len());
+            self.seats.push(sitting);
         }
     }
 

@@ -58,12 +58,7 @@ enum Past {
 impl Join {
     /// A socket of this worker's `shard`.
     #[must_use]
-    pub fn new(
-        room: RoomId,
-        seat: Arc<Seat>,
-        wants: Wants,
-        shard: ShardHandle,
-    ) -> Self {
+    pub fn new(room: RoomId, seat: Arc<Seat>, wants: Wants, shard: ShardHandle) -> Self {
         Self { seat, wants, looked: false, unkept: Some((shard, room)) }
     }
 
@@ -163,8 +158,7 @@ impl Room {
     ) {
         // Whoever is still waiting for his first frames goes without a word.
         for waiting in self.opening.values_mut() {
-            waiting
-                .retain_mut(|join| join.seat.session != session || join.unkept.take().is_none());
+            waiting.retain_mut(|join| join.seat.session != session || join.unkept.take().is_none());
         }
         let Some((seat, is_gone)) = self.state.leave(session) else {
             return self.retire_later(ctx);
@@ -228,13 +222,7 @@ impl Room {
         );
     }
 
-    fn read_for_joins(
-        &mut self,
-        reading: Reading,
-        read: Read,
-        head: i64,
-        ctx: &mut Context<Self>,
-    ) {
+    fn read_for_joins(&mut self, reading: Reading, read: Read, head: i64, ctx: &mut Context<Self>) {
         let waiting = self.opening.remove(&reading).unwrap_or_default();
         match read {
             Err(error) => {

@@ -24,6 +24,8 @@ struct Move {
 /// What was not told yet.
 #[derive(Debug, Default)]
 pub struct Light {
+    /// It is about to be told.
+    pub is_waiting: bool,
     moves: HashMap<Author, Move>,
     unnamed: bool,
     typing: HashMap<Author, Typist>,

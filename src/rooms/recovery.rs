@@ -119,7 +119,7 @@ impl House {
             ip: IpAddr::from([127, 0, 0, 1]),
             since: clock::now(),
         };
-        let join = Join::new(Arc::new(seat), Wants::Opening(Opening::Nothing), shard);
+        let join = Join::new(room, Arc::new(seat), Wants::Opening(Opening::Nothing), shard);
         let handle = self.rooms.enter(room, join).await.expect("a way in");
         (ear, handle)
     }

@@ -77,7 +77,6 @@ pub struct Room {
     pub(super) opening: HashMap<Reading, Vec<Join>>,
     /// What is not stored and not told yet.
     pub(super) light: Light,
-    pub(super) telling: bool,
     pub(super) activity: Activity,
     pub(super) settings: RoomSettings,
     pub(super) shards: Shards,
@@ -149,7 +148,6 @@ impl Room {
             filling: false,
             opening: HashMap::new(),
             light: Light::default(),
-            telling: false,
             activity: Activity::default(),
             settings: start.settings,
             shards: start.shards,
@@ -209,7 +207,7 @@ impl Room {
             && self.fenced.is_empty()
             && self.opening.is_empty()
             && self.ahead.is_empty()
-            && !self.telling
+            && !self.light.is_waiting
             && !self.filling
             && !self.reloading
     }
@@ -247,7 +245,6 @@ impl Actor for Room {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX);
         self.count();
-        self.tell_activity_later(ctx);
         self.retire_later(ctx);
     }
 }
@@ -343,6 +340,7 @@ impl Room {
     /// Something in flight was answered: the room may be idle now.
     pub(super) fn settled(&mut self, ctx: &mut Context<Self>) {
         self.count();
+        self.tell_activity_later(ctx);
         self.retire_later(ctx);
     }
 }

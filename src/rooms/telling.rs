@@ -77,13 +77,13 @@ impl Handler<Read> for Room {
 impl Room {
     /// Tells what there is to tell in a moment, with what comes until then.
     pub(super) fn tell_later(&mut self, ctx: &mut Context<Self>) {
-        if self.telling || self.light.is_empty() {
+        if self.light.is_waiting || self.light.is_empty() {
             return;
         }
-        self.telling = true;
+        self.light.is_waiting = true;
         let is_crowd = self.state.presence().sessions() > CROWD;
         ctx.run_later(if is_crowd { IN_A_CROWD } else { SOON }, |room, ctx| {
-            room.telling = false;
+            room.light.is_waiting = false;
             let news = room.light.take();
             room.tell(&news);
             room.keep_marks(news.read, ctx);

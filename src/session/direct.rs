@@ -152,7 +152,7 @@ async fn begin(
             if timeout(HANDSHAKE, poll_fn(|task| wire.poll_seated(task))).await.is_err() {
                 wire.close(close::SERVER_FAULT);
             }
-            session.map(Session::Plain)
+            session.map(|relay| Session::Plain(Box::new(relay)))
         }
     };
     wire.answer(answer);

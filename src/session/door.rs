@@ -163,7 +163,7 @@ pub fn knock(head: &impl Head, peer: IpAddr, gate: &Gate) -> Result<Knock, Refus
         head.header("origin").is_some_and(|origin| gate.origin_allowed(origin, host, asker.https))
     };
     let query: Vec<(String, String)> = serde_urlencoded::from_str(head.query()).unwrap_or_default();
-    let asked = |name: &str| {
+    let wanted = |name: &str| {
         let value = query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         value.filter(|_| is_native)
     };
@@ -171,8 +171,8 @@ pub fn knock(head: &impl Head, peer: IpAddr, gate: &Gate) -> Result<Knock, Refus
     Ok(Knock {
         target,
         is_native,
-        after: asked("after").and_then(|after| after.parse().ok()).filter(|after| *after >= 0),
-        epoch: asked("epoch").map(str::to_owned),
+        after: wanted("after").and_then(|after| after.parse().ok()).filter(|after| *after >= 0),
+        epoch: wanted("epoch").map(str::to_owned),
         credential,
         ip: asker.ip,
         key: key.to_owned(),

@@ -34,7 +34,13 @@ impl Departure {
     #[must_use]
     pub fn new(rooms: Rooms, is_native: bool) -> Rc<Self> {
         let session = SessionId(ids::random());
-        Rc::new(Self { session, rooms, joined: RefCell::default(), is_native, pass: RefCell::default() })
+        Rc::new(Self {
+            session,
+            rooms,
+            joined: RefCell::default(),
+            is_native,
+            pass: RefCell::default(),
+        })
     }
 
     /// The session's id.

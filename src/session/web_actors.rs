@@ -290,7 +290,7 @@ impl WebSession {
             Ok(room) => {
                 departure.joined(room.id);
                 let relay = Relay::new(porter.rooms().clone(), room, seat, shard, settings);
-                self.session = Some(Session::Plain(relay));
+                self.session = Some(Session::Plain(Box::new(relay)));
             }
             Err(refused) => self.link.close(farewell(refused)),
         }

@@ -15,7 +15,6 @@ on_both!(
     an_act_that_comes_again_is_the_first_one,
     a_bad_act_stands_alone,
     two_nodes_react_to_one_message,
-    acts_look_up_rows_by_index,
 );
 
 /// The room's events of every kind.
@@ -301,13 +300,16 @@ async fn two_nodes_react_to_one_message(home: Home) {
     }
 }
 
-/// A message that many reacted to and one room among many: neither is read as a whole.
-async fn acts_look_up_rows_by_index(home: Home) {
+/// A message that many reacted to, in a room among others, is not read as a whole. (On SQLite the
+/// statements name their indexes, and fail without them.)
+#[actix::test]
+async fn acts_look_up_rows_by_index_on_postgres() {
+    let home = Home::postgres().await;
     let mut ear = Ear::new();
     let room = home.room("a").await;
     let message = guest_event(room.id, "hi");
     ear.post(&home.store, message.clone(), 0).await;
-    for n in 0..1_000 {
+    for n in 0..2_000 {
         let event = if n % 2 == 0 {
             by(Author::Guest(ids::random()), reaction(&message, "+", true))
         } else {
@@ -315,19 +317,16 @@ async fn acts_look_up_rows_by_index(home: Home) {
         };
         ear.append(&home.store, event, 0).await;
     }
-    ear.outcomes(1_000).await;
+    ear.outcomes(2_000).await;
+    let on = format!("f.room = '{}' AND f.target = '{}'", room.id, message.id);
     home.tell("ANALYZE").await;
-    let room = "(SELECT id FROM room WHERE name = 'a')";
-    let on = format!("room = {room} AND target = (SELECT id FROM event WHERE seq = 1)");
+    let newest = "f.author = 'g:x' AND f.content = '+' ORDER BY f.seq DESC LIMIT 1";
     for (sql, index) in [
         (
-            format!(
-                "SELECT raw FROM event WHERE kind = 'reaction' AND {on} AND author = 'g:x' \
-                 AND content = '+' ORDER BY seq DESC LIMIT 1"
-            ),
+            format!("SELECT * FROM event f WHERE f.kind = 'reaction' AND {on} AND {newest}"),
             "event_reaction",
         ),
-        (format!("UPDATE event SET content = '' WHERE {on} AND kind = 'edit'"), "event_edit"),
+        (format!("UPDATE event f SET content = '' WHERE {on} AND f.kind = 'edit'"), "event_edit"),
     ] {
         let plan = home.plan(&sql).await;
         assert!(plan.contains(index), "{plan}");

@@ -115,6 +115,7 @@ pub struct PrivateBody {
         BadInput, Unauthorized, Busy))]
 pub async fn private(
     store: web::Data<Store>,
+    rooms: web::Data<Rooms>,
     caller: Caller,
     body: Body,
 ) -> Result<HttpResponse, ApiError> {
@@ -128,6 +129,9 @@ pub async fn private(
     }
     store.user(other).await?.ok_or_else(|| wrong(no_such_user(other)))?;
     let (room, new) = store.open_pair(caller.id(), other, clock::now()).await?;
+    if new {
+        rooms.tell_new_chat(room.id, &[caller.id(), other]);
+    }
     let mut response = if new { HttpResponse::Created() } else { HttpResponse::Ok() };
     Ok(response.json(show(&store, room.id, caller.id()).await?))
 }
@@ -154,6 +158,7 @@ pub struct GroupBody {
     responses((status = 201, description = "Made.", body = Chat), BadInput, Unauthorized, Busy))]
 pub async fn group(
     store: web::Data<Store>,
+    rooms: web::Data<Rooms>,
     limits: web::Data<GroupLimits>,
     caller: Caller,
     body: Body,
@@ -171,7 +176,7 @@ pub async fn group(
         let most = limits.max_members;
         return Err(wrong(format!("Ensure this group has no more than {most} members.")));
     }
-    let members: Vec<UserId> = members.into_iter().map(UserId).collect();
+    let mut members: Vec<UserId> = members.into_iter().map(UserId).collect();
     let known = store.users_by_ids(&members).await?;
     let missing = members.iter().find(|id| known.iter().all(|user| user.card.id != id.0));
     if let Some(missing) = missing {
@@ -179,6 +184,8 @@ pub async fn group(
     }
     let name = name.ok_or(ApiError::Internal)?;
     let room = store.create_group(&name, caller.id(), &members, clock::now()).await?;
+    members.push(caller.id());
+    rooms.tell_new_chat(room.id, &members);
     Ok(HttpResponse::Created().json(show(&store, room.id, caller.id()).await?))
 }
 

@@ -3,12 +3,12 @@
 
 use crate::domain::{EventId, EventKind, Posted, RoomId};
 use crate::protocol::native::{self, ErrorCode, Request};
+use crate::rooms::Refused;
 use crate::rooms::asking::{AskWho, Recall};
 use crate::rooms::posting::Post;
 use crate::rooms::resume::{PAGE_BYTES, PAGE_EVENTS};
 use crate::rooms::telling::{Read, Typing};
 use crate::rooms::ticket::Ticket;
-use crate::rooms::Refused;
 
 use super::{Native, Then};
 
@@ -153,8 +153,7 @@ impl Native {
 
     fn who(&mut self, reference: Option<String>, room: RoomId, after: Option<i64>) {
         let (Some(joined), Some(by)) = (self.rooms.get(&room), self.author()) else { return };
-        let asked =
-            joined.handle.addr.send(AskWho { by, reference: reference.clone(), after });
+        let asked = joined.handle.addr.send(AskWho { by, reference: reference.clone(), after });
         self.work(async move {
             let answer = asked.await.unwrap_or(Err(Refused::Busy));
             Box::new(move |session: &mut Self| match answer {

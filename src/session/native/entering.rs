@@ -62,17 +62,17 @@ impl Native {
         self.work(async move {
             let place = porter.place_of(&wish.named, &proof, ip).await;
             Box::new(move |session: &mut Self| match place {
-                Ok(guest) => session.enter(guest, wish),
+                Ok(guest) => session.enter(&guest, wish),
                 Err(denied) => session.turned_away(wish.resume.reference.as_deref(), &denied),
             }) as Then
         });
     }
 
-    fn enter(&mut self, place: Guest, mut wish: Wish) {
+    fn enter(&mut self, place: &Guest, mut wish: Wish) {
         let who = match (&place.identity, self.guest) {
             (Identity::Guest(_), Some(known)) => Author::Guest(known),
             (Identity::Guest(new), None) => {
-                wish.resume.guest_token = self.berth.porter.guest_token(*new);
+                wish.resume.guest_token = Some(self.berth.porter.guest_token(*new));
                 Author::Guest(*new)
             }
             (user, _) => user.author(),

@@ -70,12 +70,8 @@ impl Native {
                 self.out.push_back(Step::Close(close::TOO_MANY));
             }
             Ok(user) => {
-                let ok = native::ok_auth(
-                    reference,
-                    Some(&*user.card),
-                    Some(user.token_expires),
-                    None,
-                );
+                let ok =
+                    native::ok_auth(reference, Some(&*user.card), Some(user.token_expires), None);
                 self.proof = match &self.proof {
                     Proof::Cookie(_) => Proof::Cookie(user),
                     _ => Proof::Token(user),
@@ -105,7 +101,7 @@ impl Native {
                 self.guest = Some(id);
                 let _ = self.berth.departure.is_proven(None);
                 let token = self.berth.porter.guest_token(id);
-                self.say(native::ok_auth(reference, None, None, token.as_deref()));
+                self.say(native::ok_auth(reference, None, None, Some(&token)));
             }
             Err(TokenError::Expired) => self.out.push_back(Step::Close(close::EXPIRED)),
             Err(_) => self.out.push_back(Step::Close(close::UNAUTHORIZED)),

@@ -20,6 +20,9 @@ const DELETE: &str = "UPDATE event SET content = '', raw = NULL, deleted_at = $1
      WHERE id = $2 AND room = $3";
 const EMPTY_EDITS: &str =
     "UPDATE event SET content = '' WHERE room = $1 AND target = $2 AND kind = 'edit'";
+/// The same for SQLite, which would read the whole room without being told.
+const EMPTY_EDITS_INDEXED: &str = "UPDATE event INDEXED BY event_edit SET content = '' \
+     WHERE room = $1 AND target = $2 AND kind = 'edit'";
 
 /// Runs a statement whose text both databases understand.
 macro_rules! run {
@@ -143,7 +146,11 @@ impl Ledger {
             }
             EventKind::Delete => {
                 run!(self, sqlx::query(DELETE).bind(at).bind(target.0).bind(act.room.0))?;
-                run!(self, sqlx::query(EMPTY_EDITS).bind(act.room.0).bind(target.0))
+                let edits = match self {
+                    Self::Sqlite(_) => EMPTY_EDITS_INDEXED,
+                    Self::Postgres(_) => EMPTY_EDITS,
+                };
+                run!(self, sqlx::query(edits).bind(act.room.0).bind(target.0))
             }
             _ => Ok(()),
         }

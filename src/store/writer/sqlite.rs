@@ -52,12 +52,14 @@ static MESSAGES: Texts = LazyLock::new(|| {
     })
 });
 
+/// Without statistics SQLite would rather read the room from its end than this index.
 static REACTIONS: Texts = LazyLock::new(|| {
     texts("(?, ?, ?, ?)", |places| {
         format!(
             "SELECT e.room, e.target, e.author, e.content, e.raw
              FROM (VALUES {places}) k CROSS JOIN event e
-                 ON e.room = k.column1 AND e.seq = (SELECT n.seq FROM event n
+                 ON e.room = k.column1 AND e.seq = (SELECT n.seq
+                     FROM event n INDEXED BY event_reaction
                      WHERE n.kind = 'reaction' AND n.room = k.column1 AND n.target = k.column2
                          AND n.author = k.column3 AND n.content = k.column4
                      ORDER BY n.seq DESC LIMIT 1)"
@@ -196,7 +198,7 @@ mod tests {
         for (texts, index) in [
             (&HEADS, "SEARCH room USING INDEX sqlite_autoindex_room_1 (id=?)"),
             (&FIRSTS, "SEARCH e USING INDEX event_client (room=? AND client_id=? AND author=?)"),
-            (&MESSAGES, "SEARCH e USING INDEX event_id (id=?)"),
+            (&MESSAGES, "SEARCH e USING INDEX event_id (id=? AND room=?)"),
             (&REACTIONS, "SEARCH n USING INDEX event_reaction (room=? AND target=? AND author=?)"),
             (&REACTIONS, "SEARCH e USING PRIMARY KEY (room=? AND seq=?)"),
             (&NEW_HEADS, "SEARCH room USING INDEX sqlite_autoindex_room_1 (id=?)"),
