@@ -1,7 +1,6 @@
 //! Who is here, when many are and some die without a word: the count is of live sockets, exact,
 //! and `/list_rooms/` and the admins' view agree.
 
-use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -10,7 +9,7 @@ use tokio::task::JoinSet;
 
 use crate::support::admin::admin;
 use crate::support::socket::Door;
-use crate::support::{Account, Proxy, Server, Setup, eventually};
+use crate::support::{Account, Proxy, Server, Setup, eventually, raise_the_limit_of_open_files};
 
 const PING_S: u64 = 2;
 
@@ -60,16 +59,9 @@ async fn agreed(server: &Server, root: &Account, people: i64, sockets: i64, with
     .await;
 }
 
-/// Files that this process and the servers it starts may hold open.
-fn raise_the_limit_of_open_files() {
-    let pid = std::process::id().to_string();
-    let done = Command::new("prlimit").args(["--pid", &pid, "--nofile=16384"]).status();
-    assert!(done.is_ok_and(|status| status.success()), "16384 open files must be allowed");
-}
-
 on_both_engines! {
     async fn counts_are_exact_after_200_of_1000_reset_and_50_fall_silent(setup: Setup) {
-        raise_the_limit_of_open_files();
+        raise_the_limit_of_open_files(16_384);
         let setup = setup.env("HUBBUB__SESSION__PING_INTERVAL_S", &PING_S.to_string());
         let server = setup.start().await;
         let root = admin(&server).await;

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::Api;
+use super::{Api, Server};
 
 /// Good enough for everybody in a test.
 pub const PASSWORD: &str = "correct horse battery";
@@ -35,6 +35,29 @@ impl Account {
         let (access, refresh) = sign_in(api, username).await;
         let username = username.to_owned();
         Self { api: api.bearer(&access), id, username, email, access, refresh }
+    }
+
+    /// So many users at once, made by the command for load tests: no password opens them.
+    pub async fn many(server: &Server, number: usize) -> Vec<Self> {
+        let done = server.run(&["user", "tokens", "--count", &number.to_string()], "").await;
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        let lines = String::from_utf8(done.stdout).expect("UTF-8");
+        let all: Vec<Self> = lines.lines().map(|line| Self::of_line(&server.api(), line)).collect();
+        assert_eq!(all.len(), number, "{lines}");
+        all
+    }
+
+    fn of_line(api: &Api, line: &str) -> Self {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let [id, username, access] = fields[..] else { panic!("three fields, not {line}") };
+        Self {
+            api: api.bearer(access),
+            id: id.parse().expect("an id"),
+            username: username.to_owned(),
+            email: String::new(),
+            access: access.to_owned(),
+            refresh: String::new(),
+        }
     }
 
     /// Another login of the same user.

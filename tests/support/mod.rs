@@ -5,6 +5,7 @@
 pub mod account;
 pub mod admin;
 pub mod api;
+pub mod dice;
 pub mod eventually;
 pub mod follower;
 pub mod native;
@@ -14,9 +15,11 @@ pub mod proxy;
 pub mod psql;
 pub mod raw;
 pub mod server;
+pub mod sender;
 pub mod setup;
 pub mod shape;
 pub mod socket;
+pub mod stalled;
 pub mod tokens;
 #[macro_use]
 pub mod variants;
@@ -28,12 +31,22 @@ pub use follower::Follower;
 pub use native::Native;
 pub use proxy::Proxy;
 pub use raw::RawSocket;
+pub use sender::Sender;
 pub use server::Server;
 pub use setup::Setup;
 pub use shape::{shape, shape_all};
 pub use socket::Socket;
+pub use stalled::Stalled;
 
 /// Whether the long tests are asked for.
 pub fn nightly() -> bool {
     std::env::var_os("HUBBUB_NIGHTLY").is_some()
+}
+
+/// Lets this process, and the servers it starts, hold so many files open each.
+pub fn raise_the_limit_of_open_files(number: u32) {
+    let pid = std::process::id().to_string();
+    let limit = format!("--nofile={number}");
+    let done = std::process::Command::new("prlimit").args(["--pid", &pid, &limit]).status();
+    assert!(done.is_ok_and(|status| status.success()), "{number} open files must be allowed");
 }

@@ -310,6 +310,12 @@ impl Native {
         }
     }
 
+    /// Closes as a browser does, and waits for the answer.
+    pub async fn close(mut self) {
+        self.stream.close(None).await.expect("a close");
+        while self.receive().await.is_ok() {}
+    }
+
     /// Dies as a process that is killed: the kernel sends RST.
     pub fn reset(self) {
         let stream = self.stream.into_inner().into_std().expect("a socket");

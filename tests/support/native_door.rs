@@ -7,7 +7,7 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 
 use super::native::{Entry, Native, V1};
 use super::shape::shape;
-use super::socket::Door;
+use super::socket::{Door, HandshakeAnswer, Opened};
 use super::{Account, Server};
 
 /// What the server says first.
@@ -70,11 +70,17 @@ impl Door {
     pub async fn hello(self) -> Native {
         let mut native = self.native().await;
         let hello = native.next().await;
-        assert_eq!(hello["type"], "hello", "{}: it comes first", native.path);
-        shape(&hello, HELLO);
-        assert_eq!(hello["protocol"], V1);
-        native.hello = hello;
+        native.greeted(hello);
         native
+    }
+
+    /// The same; none when the server is gone, or goes meanwhile.
+    pub async fn try_hello(&self) -> Option<Native> {
+        let opened = self.try_shake().await?;
+        let mut native = self.opened(opened);
+        let hello = native.try_next().await.ok()?;
+        native.greeted(hello);
+        Some(native)
     }
 
     /// Opens it at a room's own door with a proof; the answer to the join that the URL stands for.
@@ -99,7 +105,12 @@ impl Door {
     }
 
     async fn native(&self) -> Native {
-        let (stream, answer) = self.shake().await.unwrap_or_else(|answer| {
+        let opened = self.shake().await;
+        self.opened(opened)
+    }
+
+    fn opened(&self, opened: Result<Opened, HandshakeAnswer>) -> Native {
+        let (stream, answer) = opened.unwrap_or_else(|answer| {
             panic!("{} was refused: {answer:?}", self.path());
         });
         let echoed = answer.headers().get_all("sec-websocket-protocol");
@@ -107,5 +118,15 @@ impl Door {
         assert_eq!(echoed, [V1.as_bytes()], "{}: the subprotocol alone is echoed", self.path());
         let (path, waiting) = (self.path().to_owned(), VecDeque::new());
         Native { stream, path, hello: Value::Null, waiting, asked: 0 }
+    }
+}
+
+impl Native {
+    /// Keeps the server's first frame, once it is seen to be right.
+    fn greeted(&mut self, hello: Value) {
+        assert_eq!(hello["type"], "hello", "{}: it comes first", self.path);
+        shape(&hello, HELLO);
+        assert_eq!(hello["protocol"], V1);
+        self.hello = hello;
     }
 }

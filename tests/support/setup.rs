@@ -43,6 +43,12 @@ impl Setup {
         Self::new("direct", true)
     }
 
+    /// The same settings for another server, with a directory and a database of its own.
+    pub fn of_its_own(&self) -> Self {
+        let dir = Self::new(self.engine, self.on_postgres).dir;
+        Self { dir, ..self.clone() }
+    }
+
     /// Adds a setting; the last one of a name counts.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.to_owned(), value.to_owned()));

@@ -8,6 +8,7 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::http::{Request, Response};
 use tokio_tungstenite::tungstenite::{self, Message};
@@ -16,6 +17,8 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 /// The longest that an event of a healthy server is waited for.
 pub const SOON: Duration = Duration::from_secs(10);
 
+/// A connection, and the answer that opened it.
+pub(super) type Opened = (WebSocketStream<TcpStream>, HandshakeAnswer);
 /// What a server says to a handshake.
 pub(super) type HandshakeAnswer = Response<Option<Vec<u8>>>;
 
@@ -102,18 +105,24 @@ impl Door {
         request.body(()).expect("a request")
     }
 
-    /// Shakes hands: the connection and the answer, or the answer that refused it.
-    pub(super) async fn shake(
-        &self,
-    ) -> Result<(WebSocketStream<TcpStream>, HandshakeAnswer), HandshakeAnswer> {
-        let stream = TcpStream::connect(self.addr).await.expect("a connection");
-        stream.set_nodelay(true).expect("a socket option");
+    /// Shakes hands: the connection and the answer, or the answer that refused it; none when
+    /// nobody is there to answer.
+    pub(super) async fn try_shake(&self) -> Option<Result<Opened, HandshakeAnswer>> {
+        let stream = TcpStream::connect(self.addr).await.ok()?;
+        stream.set_nodelay(true).ok()?;
         let opened = timeout(SOON, client_async(self.request(), stream)).await;
         match opened.unwrap_or_else(|_| panic!("{}: no answer to the handshake", self.path)) {
-            Ok(opened) => Ok(opened),
-            Err(tungstenite::Error::Http(response)) => Err(*response),
+            Ok(opened) => Some(Ok(opened)),
+            Err(tungstenite::Error::Http(response)) => Some(Err(*response)),
+            Err(tungstenite::Error::Io(_)) => None,
+            Err(tungstenite::Error::Protocol(ProtocolError::HandshakeIncomplete)) => None,
             Err(why) => panic!("{}: {why}", self.path),
         }
+    }
+
+    pub(super) async fn shake(&self) -> Result<Opened, HandshakeAnswer> {
+        let answered = self.try_shake().await;
+        answered.unwrap_or_else(|| panic!("{}: nobody is there", self.path))
     }
 
     async fn knock(&self) -> Result<Socket, HandshakeAnswer> {
