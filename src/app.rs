@@ -69,7 +69,7 @@ impl App {
         let secret = signing_key(&settings, &store).await?;
         let auth = Auth::new(store.clone(), settings.auth.clone(), &secret);
         let node = ids::random().simple().to_string()[..8].to_owned();
-        let rooms = Rooms::start(store.clone(), &settings.rooms, &node).await?;
+        let rooms = Rooms::start(store.clone(), &settings, &node).await?;
         let stats = Stats::new(rooms.clone(), Node { name: node, started_at: clock::now() });
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"))?;
         let draining = Arc::new(AtomicBool::new(false));

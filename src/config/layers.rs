@@ -221,6 +221,11 @@ fn checked(mut settings: Settings, named_production: bool) -> Result<Settings, C
         let was = if length == 0 { "empty".to_owned() } else { format!("{length} bytes long") };
         return Err(ConfigError::Secret { was, because });
     }
+    if because.is_some() && !settings.faults.room_panics_on.is_empty() {
+        return Err(ConfigError::Together(
+            "faults.room_panics_on is set in production; it may be set only in development",
+        ));
+    }
     if settings.auth.refresh_ttl_s < settings.auth.access_ttl_s {
         return Err(ConfigError::Together(
             "auth.refresh_ttl_s is less than auth.access_ttl_s; it may be as long or longer",

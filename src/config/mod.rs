@@ -38,6 +38,8 @@ pub struct Settings {
     pub bus: BusSettings,
     /// What is logged.
     pub log: LogSettings,
+    /// Faults on purpose.
+    pub faults: FaultSettings,
 }
 
 /// Where and whom to serve.
@@ -222,6 +224,14 @@ pub struct BusSettings {
 pub struct LogSettings {
     /// Levels by module, as `RUST_LOG` has them.
     pub filter: String,
+}
+
+/// Faults on purpose, for those who want to see what becomes of them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FaultSettings {
+    /// A message of exactly this text makes its room's actor panic; empty: none does.
+    pub room_panics_on: String,
 }
 
 /// Structs that hold a secret say only their name, so that none gets into a log by `{:?}`.

@@ -20,6 +20,8 @@ pub(super) enum Kind {
     Choice(&'static [&'static str]),
     /// A text that is not empty.
     Text,
+    /// Any text.
+    AnyText,
     /// A text that is never shown.
     Secret,
     /// Where the database is.
@@ -119,6 +121,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("paces", "max_per_ip", None, Kind::Whole(1, 10_000_000)),
     setting("paces", "max_unproven_per_ip", None, Kind::Whole(1, 10_000_000)),
     setting("log", "filter", Some("RUST_LOG"), Kind::LogFilter),
+    setting("faults", "room_panics_on", None, Kind::AnyText),
 ];
 
 impl Setting {
@@ -158,6 +161,7 @@ impl Setting {
             (Kind::Choice(words), Value::String(text)) => {
                 words.contains(&text.as_str()).then(|| value.clone())
             }
+            (Kind::AnyText, Value::String(_)) => Some(value.clone()),
             (Kind::Text, Value::String(text)) => (!text.trim().is_empty()).then(|| value.clone()),
             (Kind::LogFilter, Value::String(text)) => {
                 values::log_filter(text).then(|| value.clone())
@@ -179,6 +183,7 @@ impl Setting {
             Kind::Whole(low, high) => format!("a whole number from {low} to {high}"),
             Kind::Switch => "on or off".into(),
             Kind::Choice(words) => words.join(" or "),
+            Kind::AnyText => "a text".into(),
             Kind::Text => "a text that is not empty".into(),
             Kind::Secret => "a text".into(),
             Kind::DatabaseUrl => {

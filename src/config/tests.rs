@@ -223,6 +223,16 @@ fn production_needs_a_key_of_32_bytes() {
 }
 
 #[test]
+fn faults_on_purpose_are_for_development_alone() {
+    let fault = ("HUBBUB__FAULTS__ROOM_PANICS_ON", "boom");
+    let read = with_environment(&[fault]).unwrap();
+    assert_eq!(read.faults.room_panics_on, "boom");
+    let key = "k".repeat(32);
+    let read = with_environment(&[fault, ("SECRET_KEY", &key), ("HUBBUB_ENV", "production")]);
+    assert!(read.is_err_and(|why| why.to_string().contains("faults.room_panics_on")));
+}
+
+#[test]
 fn several_nodes_are_refused_and_redis_beside_sqlite_is_warned_of() {
     let redis = ("REDIS_URL", "redis://cache:6379");
     let read = with_environment(&[redis, ("DATABASE_URL", "postgres://u:hush@h/db")]);

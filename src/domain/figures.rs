@@ -124,6 +124,42 @@ pub struct Percentiles {
     pub p99: f64,
 }
 
+/// What became of the frames that rooms had for sockets: `due` = `written` + `coalesced` +
+/// `dropped` + `pending`, always (PROTOCOL, promise 6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Ledger {
+    /// As the room counts it, from who is in it.
+    pub due: u64,
+    /// Taken by the kernel.
+    pub written: u64,
+    /// The socket had them before, from a room that was then made anew.
+    pub coalesced: u64,
+    /// Light frames for a busy reader, and all frames for one that lags or is gone.
+    pub dropped: u64,
+    /// Waiting for the reader.
+    pub pending: u64,
+    /// Frames that are neither: must be 0.
+    pub imbalance: u64,
+}
+
+impl Ledger {
+    /// Frames whose fate is known.
+    #[must_use]
+    pub const fn accounted(&self) -> u64 {
+        self.written + self.coalesced + self.dropped + self.pending
+    }
+
+    /// Adds another's.
+    pub const fn add(&mut self, other: &Self) {
+        self.due += other.due;
+        self.written += other.written;
+        self.coalesced += other.coalesced;
+        self.dropped += other.dropped;
+        self.pending += other.pending;
+        self.imbalance += other.imbalance;
+    }
+}
+
 /// What a node, or all of them, carry.
 #[derive(Clone, Copy, Debug, Default, Serialize, ToSchema)]
 pub struct Load {
@@ -220,6 +256,8 @@ pub struct SessionInRoom {
     pub queued_bytes: u64,
     /// When something was last received from it.
     pub last_seen: Timestamp,
+    /// What became of the frames that the room had for it.
+    pub ledger: Ledger,
 }
 
 /// One room, its people and its sockets.
@@ -232,6 +270,8 @@ pub struct RoomDetail {
     pub users: Vec<UserInRoom>,
     /// Its sockets.
     pub session_list: Vec<SessionInRoom>,
+    /// What became of its frames on this node.
+    pub ledger: Ledger,
 }
 
 #[cfg(test)]

@@ -92,10 +92,11 @@ async fn scrape(
     stats: web::Data<Stats>,
     metrics: web::Data<Metrics>,
 ) -> Result<HttpResponse, ApiError> {
-    let text = metrics.text(&stats.snapshot().await.totals).map_err(|error| {
-        log::error!("the figures could not be written: {error}");
-        ApiError::Internal
-    })?;
+    let text =
+        metrics.text(&stats.snapshot().await.totals, &stats.ledger().await).map_err(|error| {
+            log::error!("the figures could not be written: {error}");
+            ApiError::Internal
+        })?;
     Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, TEXT_TYPE)).body(text))
 }
 

@@ -11,9 +11,10 @@ use crate::protocol::Frame;
 use crate::protocol::native::{self, ChatAction};
 
 use super::OnlineUser;
-use super::fanout::{Shard, ShardHandle, Whose};
+use super::fanout::Shard;
 use super::gauge::Online;
 use super::outlet::{self, Slot};
+use super::shards::{ShardHandle, Whose};
 
 /// Who is behind a native socket.
 #[derive(Clone, Debug, Default)]
@@ -106,7 +107,7 @@ fn tell(slot: Slot, frame: &Frame) {
     if let Some(outlet) = outlet::find(slot)
         && outlet.backlog().bytes == 0
     {
-        outlet.deliver(std::slice::from_ref(frame));
+        outlet.deliver(std::slice::from_ref(frame), None);
     }
 }
 

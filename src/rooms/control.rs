@@ -12,7 +12,7 @@ use crate::protocol::close;
 use crate::store::{Append, CONTROL_ROOM, Committed, Outcome, Store};
 
 use super::Refused;
-use super::fanout::{Shards, Whose};
+use super::shards::{Shards, Whose};
 
 /// How often the room is looked at for what others stored (DESIGN, *The position check*).
 const LOOK_EVERY: Duration = Duration::from_secs(5);

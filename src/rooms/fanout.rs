@@ -1,10 +1,9 @@
 //! One Shard a worker: it writes to the worker's sockets, room by room, and decides which of them
 //! are too slow or gone. Rooms send it steps; it never waits for a socket.
 
-use std::cell::RefCell;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::pin::Pin;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::{Duration, Instant};
 
@@ -12,16 +11,20 @@ use actix::fut::ActorFuture;
 use actix::prelude::*;
 
 use crate::config::SessionSettings;
-use crate::domain::{LoginId, Posted, RoomId, UserId};
+use crate::domain::{LoginId, RoomId, UserId};
 use crate::protocol::{CloseCode, Frame, close};
 
-use super::Refused;
 use super::callers::Callers;
 use super::gauge::Online;
-use super::group::{Group, GroupFigures, Step};
+use super::group::Group;
+use super::ledger::Left;
 use super::outlet::{self, Slot};
 use super::patience::{Patience, Verdict};
 use super::seat::Seat;
+use super::shards::{
+    CloseSlot, CloseWhere, Look, Looked, Part, Roster, Settle, ShardHandle, Steps, Survey, Whose,
+};
+use super::step::Step;
 
 /// Sockets written to before the worker's other tasks get their turn: about a millisecond.
 const TURN: usize = 256;
@@ -29,177 +32,14 @@ const TURN: usize = 256;
 /// is bounded by sessions or permits, so this only sizes the queue.
 const MAILBOX: usize = 4_096;
 
-/// How others reach a Shard.
-#[derive(Clone, Debug)]
-pub struct ShardHandle {
-    /// Its worker.
-    pub worker: usize,
-    pub(super) addr: Addr<Shard>,
-    /// Where rooms for its sockets are started.
-    pub arbiter: ArbiterHandle,
-}
-
-impl ShardHandle {
-    /// Puts a step at the end of a room's queue on this worker.
-    #[expect(clippy::disallowed_methods, reason = "steps are bounded by sessions and permits")]
-    pub fn step(&self, room: RoomId, step: Step) {
-        self.addr.do_send(Steps { room, step });
-    }
-
-    /// Answers one of a socket's own posts.
-    #[expect(clippy::disallowed_methods, reason = "one a post, and posts hold permits")]
-    pub fn settle(&self, slot: Slot, tag: u64, outcome: Result<Posted, Refused>) {
-        self.addr.do_send(Settle { slot, tag, outcome });
-    }
-
-    /// Tells one socket that it has no seat in this room.
-    #[expect(clippy::disallowed_methods, reason = "one a join")]
-    pub fn part(&self, slot: Slot, room: RoomId, code: CloseCode) {
-        self.addr.do_send(Part { slot, room, code });
-    }
-
-    /// Closes one socket.
-    #[expect(clippy::disallowed_methods, reason = "at most one a session")]
-    pub fn close(&self, slot: Slot, code: CloseCode) {
-        self.addr.do_send(CloseSlot { slot, code });
-    }
-
-    /// Closes every socket that `whose` fits; with none, all of them.
-    #[expect(clippy::disallowed_methods, reason = "one an act")]
-    pub fn close_where(&self, whose: Whose, code: CloseCode) {
-        self.addr.do_send(CloseWhere { whose, code });
-    }
-
-    /// The sockets of a room on this worker, and the `seq` they have got to.
-    pub async fn roster(&self, room: RoomId) -> (Vec<Arc<Seat>>, i64) {
-        self.addr.send(Roster(room)).await.unwrap_or_default()
-    }
-
-    /// What the groups of all rooms on this worker did.
-    pub async fn survey(&self) -> HashMap<RoomId, GroupFigures> {
-        self.addr.send(Survey).await.unwrap_or_default()
-    }
-
-    /// What waits for each of these sockets, and how long ago it was last heard.
-    pub async fn look(&self, slots: Vec<Slot>) -> Vec<(u64, Duration)> {
-        self.addr.send(Look(slots)).await.unwrap_or_default()
-    }
-}
-
-/// The Shards of all workers; a room asks for one by the worker's number.
-#[derive(Clone, Debug, Default)]
-pub struct Shards(Arc<RwLock<Vec<ShardHandle>>>);
-
-thread_local! {
-    static HERE: RefCell<Option<ShardHandle>> = const { RefCell::new(None) };
-}
-
-impl Shards {
-    /// Starts the Shard of this thread's worker; once a worker.
-    pub fn start_here(&self, limits: &SessionSettings, online: &Arc<Online>) {
-        let mut shards = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let handle = Shard::start_on_this_worker(shards.len(), limits, Arc::clone(online));
-        shards.push(handle.clone());
-        HERE.set(Some(handle));
-    }
-
-    /// The Shard of this thread's worker.
-    #[must_use]
-    pub fn here() -> Option<ShardHandle> {
-        HERE.with_borrow(Clone::clone)
-    }
-
-    /// The Shard of a worker.
-    #[must_use]
-    pub fn of(&self, worker: usize) -> Option<ShardHandle> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(worker).cloned()
-    }
-
-    /// All of them.
-    #[must_use]
-    pub fn all(&self) -> Vec<ShardHandle> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-/// Which sockets an act is about.
-#[derive(Clone, Debug)]
-pub enum Whose {
-    /// Everybody's.
-    All,
-    /// Those that live by one of these logins.
-    Logins(Arc<[LoginId]>),
-    /// A user's.
-    User(UserId),
-}
-
-impl Whose {
-    /// Whether it is about a socket with this user and login behind it.
-    #[must_use]
-    pub fn fits(&self, user: Option<UserId>, login: Option<LoginId>) -> bool {
-        match self {
-            Self::All => true,
-            Self::Logins(logins) => login.is_some_and(|login| logins.contains(&login)),
-            Self::User(whose) => user == Some(*whose),
-        }
-    }
-}
-
-#[derive(Message)]
-#[rtype(result = "()")]
-struct Steps {
-    room: RoomId,
-    step: Step,
-}
-
-#[derive(Message)]
-#[rtype(result = "()")]
-struct Settle {
-    slot: Slot,
-    tag: u64,
-    outcome: Result<Posted, Refused>,
-}
-
-#[derive(Message)]
-#[rtype(result = "()")]
-struct Part {
-    slot: Slot,
-    room: RoomId,
-    code: CloseCode,
-}
-
-#[derive(Message)]
-#[rtype(result = "()")]
-struct CloseSlot {
-    slot: Slot,
-    code: CloseCode,
-}
-
-#[derive(Message)]
-#[rtype(result = "()")]
-struct CloseWhere {
-    whose: Whose,
-    code: CloseCode,
-}
-
-#[derive(Message)]
-#[rtype(result = "(Vec<Arc<Seat>>, i64)")]
-struct Roster(RoomId);
-
-#[derive(Message)]
-#[rtype(result = "HashMap<RoomId, GroupFigures>")]
-struct Survey;
-
-#[derive(Message)]
-#[rtype(result = "Vec<(u64, Duration)>")]
-struct Look(Vec<Slot>);
-
 /// The worker's Shard.
 pub struct Shard {
     pub(super) callers: Callers,
     pub(super) online: Arc<Online>,
     groups: HashMap<RoomId, Group>,
     ready: VecDeque<RoomId>,
+    /// The accounts of rooms that are gone.
+    left: Left,
     patience: Patience,
     swept: Instant,
     /// Acts of late, for sockets that were on their way in when they came.
@@ -214,7 +54,7 @@ const ACTS_KEPT: usize = 4_096;
 const SWEEP: Duration = Duration::from_secs(1);
 
 impl Shard {
-    fn start_on_this_worker(
+    pub(super) fn start_on_this_worker(
         worker: usize,
         limits: &SessionSettings,
         online: Arc<Online>,
@@ -225,6 +65,7 @@ impl Shard {
             online,
             groups: HashMap::new(),
             ready: VecDeque::new(),
+            left: Left::default(),
             patience,
             swept: Instant::now(),
             acts: VecDeque::new(),
@@ -257,6 +98,7 @@ impl Shard {
             if group.has_work() {
                 self.ready.push_back(room);
             } else if group.is_empty() {
+                self.left.take_over(group.close_accounts());
                 self.groups.remove(&room);
             }
         }
@@ -287,7 +129,7 @@ impl Shard {
             match self.patience.judge(quiet_for, waiting_for, step) {
                 Verdict::Fine => {}
                 Verdict::Ping => {
-                    outlet.deliver(&ping);
+                    outlet.deliver(&ping, None);
                 }
                 Verdict::Silent => outlet.close(close::SILENT),
                 Verdict::Slow => outlet.close(close::TOO_SLOW),
@@ -405,19 +247,25 @@ impl Handler<Survey> for Shard {
     type Result = MessageResult<Survey>;
 
     fn handle(&mut self, _: Survey, _: &mut Self::Context) -> Self::Result {
-        MessageResult(self.groups.iter().map(|(room, group)| (*room, group.figures())).collect())
+        let groups = self.groups.iter().map(|(room, group)| (*room, group.figures())).collect();
+        self.left.settle();
+        MessageResult((groups, self.left.total()))
     }
 }
 
 impl Handler<Look> for Shard {
     type Result = MessageResult<Look>;
 
-    fn handle(&mut self, Look(slots): Look, _: &mut Self::Context) -> Self::Result {
-        let look = |slot| {
-            outlet::find(slot).map_or((0, Duration::ZERO), |outlet| {
-                (outlet.backlog().bytes as u64, outlet.last_heard().elapsed())
+    fn handle(&mut self, Look { room, seats }: Look, _: &mut Self::Context) -> Self::Result {
+        let group = self.groups.get(&room);
+        let look = |seat: Arc<Seat>| {
+            let ledger = group.map(|group| group.account(seat.session)).unwrap_or_default();
+            outlet::find(seat.slot).map_or_else(Looked::default, |outlet| Looked {
+                queued_bytes: outlet.backlog().bytes as u64,
+                quiet_for: outlet.last_heard().elapsed(),
+                ledger,
             })
         };
-        MessageResult(slots.into_iter().map(look).collect())
+        MessageResult(seats.into_iter().map(look).collect())
     }
 }

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::domain::figures::{Rate, RoomLoad, SessionInRoom, UserInRoom};
-use crate::domain::{Author, RoomRow, Timestamp, clock};
+use crate::domain::{Author, RoomId, RoomRow, Timestamp, clock};
 
 use super::group::GroupFigures;
 use super::seat::Seat;
+use super::shards::Looked;
 use super::state::RoomState;
 
 /// A room's state at one moment.
@@ -44,6 +45,12 @@ impl RoomSnapshot {
             seats,
             users,
         }
+    }
+
+    /// Whose it is.
+    #[must_use]
+    pub const fn room(&self) -> RoomId {
+        self.row.id
     }
 
     /// Guests in the room.
@@ -109,10 +116,10 @@ fn users(state: &RoomState, seats: &[Arc<Seat>], limit: usize) -> Vec<UserInRoom
     users
 }
 
-/// A socket's row for admins. `looked`: what waits for it, and how long ago it was heard.
+/// A socket's row for admins.
 #[must_use]
-pub fn session_row(seat: &Seat, looked: (u64, std::time::Duration), node: &str) -> SessionInRoom {
-    let quiet = i64::try_from(looked.1.as_micros()).unwrap_or(i64::MAX);
+pub fn session_row(seat: &Seat, looked: Looked, node: &str) -> SessionInRoom {
+    let quiet = i64::try_from(looked.quiet_for.as_micros()).unwrap_or(i64::MAX);
     SessionInRoom {
         session: seat.session,
         user_id: seat.user().map(|user| user.0),
@@ -124,7 +131,8 @@ pub fn session_row(seat: &Seat, looked: (u64, std::time::Duration), node: &str) 
         node: node.to_owned(),
         since: seat.since,
         dialect: seat.dialect.as_str(),
-        queued_bytes: looked.0,
+        queued_bytes: looked.queued_bytes,
         last_seen: Timestamp::from_micros(clock::now().micros().saturating_sub(quiet)),
+        ledger: looked.ledger,
     }
 }

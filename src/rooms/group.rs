@@ -4,62 +4,17 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use crate::domain::figures::{Durations, Rate};
-use crate::domain::{RoomId, SessionId, Timestamp, clock};
+use crate::domain::figures::{Durations, Ledger, Rate};
+use crate::domain::{RoomId, SessionId, clock};
 use crate::protocol::{CloseCode, Dialect, Frame, close, native};
 
-use super::admission::Held;
+use super::ledger::{Left, Tally};
 use super::outlet;
 use super::seat::Seat;
+use super::step::{Broadcast, Said, Step};
 
 /// Broadcasts that go out to each socket in one write, at most.
 const MOST_IN_ONE_WRITE: usize = 32;
-
-/// A frame for each dialect that is present in the room.
-#[derive(Clone, Debug, Default)]
-pub struct Said([Option<Frame>; Dialect::ALL.len()]);
-
-impl Said {
-    /// Encodes once for each dialect that `is_present`.
-    pub fn encode(
-        is_present: impl Fn(Dialect) -> bool,
-        say: impl Fn(Dialect) -> Option<Frame>,
-    ) -> Self {
-        Self(Dialect::ALL.map(|dialect| if is_present(dialect) { say(dialect) } else { None }))
-    }
-
-    fn of(&self, dialect: Dialect) -> Option<&Frame> {
-        self.0[dialect as usize].as_ref()
-    }
-}
-
-/// What a room wants of its sockets on one worker.
-#[derive(Debug)]
-pub enum Step {
-    /// A socket joins at this `seq`; it gets these frames first, then everything that follows.
-    Attach(Arc<Seat>, Vec<Frame>, i64),
-    /// A socket goes; with a code it is told, without one it went by itself.
-    Detach(SessionId, Option<CloseCode>),
-    /// A stored event, for everybody.
-    Deliver(Broadcast),
-    /// Something that is not stored, for everybody but that one.
-    Whisper(Said, Option<SessionId>),
-    /// Everybody out.
-    CloseAll(CloseCode),
-}
-
-/// A stored event on its way.
-#[derive(Debug)]
-pub struct Broadcast {
-    /// Its place in the room's order.
-    pub seq: i64,
-    /// As each dialect says it.
-    pub said: Said,
-    /// When it was committed.
-    pub committed_at: Timestamp,
-    /// The post's share of the bounds, given back once everybody has it.
-    pub held: Option<Arc<Held>>,
-}
 
 /// What a group did so far.
 #[derive(Clone, Copy, Debug, Default)]
@@ -72,6 +27,8 @@ pub struct GroupFigures {
     pub queued_bytes: u64,
     /// Sockets with something waiting for more than a second.
     pub slow_readers: u64,
+    /// What became of the frames, when last looked at.
+    pub ledger: Ledger,
 }
 
 impl GroupFigures {
@@ -81,6 +38,7 @@ impl GroupFigures {
         self.delivered.merge(other.delivered);
         self.queued_bytes += other.queued_bytes;
         self.slow_readers += other.slow_readers;
+        self.ledger.add(&other.ledger);
     }
 }
 
@@ -90,6 +48,16 @@ struct Sitting {
     seat: Arc<Seat>,
     /// Too slow for live delivery: it was told so and gets nothing until it joins again.
     lags: bool,
+    tally: Tally,
+    /// Counted before the room was made anew, which does not know of it.
+    before: u64,
+    audited: Ledger,
+}
+
+impl Sitting {
+    fn new(seat: Arc<Seat>) -> Self {
+        Self { seat, lags: false, tally: Tally::default(), before: 0, audited: Ledger::default() }
+    }
 }
 
 /// A room's sockets on one worker.
@@ -106,6 +74,7 @@ pub struct Group {
     last_seq: i64,
     fanout: Durations,
     delivered: Rate,
+    left: Left,
 }
 
 impl Group {
@@ -123,15 +92,12 @@ impl Group {
             last_seq: 0,
             fanout: Durations::default(),
             delivered: Rate::default(),
+            left: Left::default(),
         }
     }
 
     /// Puts a step behind the others.
     pub fn push(&mut self, step: Step) {
-        // Light frames are the first to go: a group that has much to do does without.
-        if matches!(step, Step::Whisper(..)) && self.waiting.len() >= MOST_IN_ONE_WRITE {
-            return;
-        }
         self.waiting.push_back(step);
     }
 
@@ -163,7 +129,7 @@ impl Group {
                     reached = if reached == 0 { *head } else { reached };
                     seats.push(Arc::clone(seat));
                 }
-                Step::Detach(session, _) => seats.retain(|seat| seat.session != *session),
+                Step::Detach(session, ..) => seats.retain(|seat| seat.session != *session),
                 _ => {}
             }
         }
@@ -177,8 +143,12 @@ impl Group {
         let mut figures = GroupFigures {
             fanout: self.fanout,
             delivered: self.delivered,
+            ledger: self.left.total(),
             ..GroupFigures::default()
         };
+        for sitting in &self.seats {
+            figures.ledger.add(&sitting.audited);
+        }
         for backlog in self.seats().filter_map(|seat| Some(outlet::find(seat.slot)?.backlog())) {
             figures.queued_bytes += backlog.bytes as u64;
             figures.slow_readers +=
@@ -193,7 +163,9 @@ impl Group {
             if self.current.is_empty() {
                 match self.waiting.pop_front() {
                     // A room that was made anew repeats what it can't know was delivered.
-                    Some(Step::Deliver(old)) if old.seq <= self.last_seq => {}
+                    Some(Step::Deliver(old)) if old.seq <= self.last_seq => {
+                        self.skip(&old.said);
+                    }
                     Some(Step::Deliver(first)) => self.begin(first),
                     Some(step) => {
                         let writes = match step {
@@ -221,6 +193,8 @@ impl Group {
         {
             if self.current.last().is_some_and(|last| next.seq > last.seq) {
                 self.current.push(next);
+            } else {
+                self.skip(&next.said);
             }
         }
         for dialect in Dialect::ALL {
@@ -233,26 +207,28 @@ impl Group {
     fn write_on(&mut self, mut budget: usize, max_pending: usize) -> usize {
         let mut written = 0;
         while budget > 0 && self.cursor < self.seats.len() {
-            let Sitting { seat, lags } = &mut self.seats[self.cursor];
+            let Sitting { seat, lags, tally, .. } = &mut self.seats[self.cursor];
             self.cursor += 1;
             budget -= 1;
             let frames = &self.frames[seat.dialect as usize];
-            if *lags || frames.is_empty() {
+            if frames.is_empty() {
                 continue;
             }
-            let Some(outlet) = outlet::find(seat.slot) else { continue };
+            let outlet = if *lags { None } else { outlet::find(seat.slot) };
+            let Some(outlet) = outlet else {
+                tally.dropped(frames.len() as u64);
+                continue;
+            };
             if seat.dialect == Dialect::Native && outlet.backlog().bytes > max_pending {
                 *lags = true;
-                let lag = native::lag(
-                    self.room,
-                    self.last_seq,
-                    i64::try_from(self.current.len()).unwrap_or(i64::MAX),
-                );
-                outlet.deliver(&[lag]);
+                tally.dropped(frames.len() as u64);
+                let missed = i64::try_from(self.current.len()).unwrap_or(i64::MAX);
+                outlet.deliver(&[native::lag(self.room, self.last_seq, missed)], None);
                 continue;
             }
             written += frames.len();
-            if outlet.deliver(frames) > max_pending && seat.dialect != Dialect::Native {
+            if outlet.deliver(frames, Some(tally)) > max_pending && seat.dialect != Dialect::Native
+            {
                 outlet.close(close::TOO_SLOW);
             }
         }
@@ -272,52 +248,103 @@ impl Group {
     fn take(&mut self, step: Step) {
         match step {
             Step::Attach(seat, opening, head) => self.attach(seat, &opening, head),
-            Step::Detach(session, code) => self.detach(session, code),
+            Step::Detach(session, code, due) => self.detach(session, code, due),
             Step::Deliver(broadcast) => self.begin(broadcast),
-            Step::Whisper(said, except) => {
-                for Sitting { seat, lags } in &self.seats {
-                    if !lags
-                        && Some(seat.session) != except
-                        && let Some(frame) = said.of(seat.dialect)
-                        && let Some(outlet) = outlet::find(seat.slot)
-                    {
-                        // Light frames are the first to go: who has something waiting does without.
-                        if outlet.backlog().bytes == 0 {
-                            outlet.deliver(std::slice::from_ref(frame));
-                        }
-                    }
-                }
-            }
+            Step::Whisper(said, except) => self.whisper(&said, except),
             Step::CloseAll(code) => {
                 for outlet in self.seats().filter_map(|seat| outlet::find(seat.slot)) {
                     outlet.part(self.room, code);
                 }
             }
+            Step::Audit(dues) => self.audit(&dues),
+            Step::Recount => {
+                for sitting in &mut self.seats {
+                    sitting.before = sitting.tally.against(0).accounted();
+                }
+            }
+        }
+    }
+
+    /// Light frames are the first to go: a group that has much to do does without, and so does a
+    /// socket that has something waiting.
+    fn whisper(&mut self, said: &Said, except: Option<SessionId>) {
+        let is_busy = self.waiting.len() >= MOST_IN_ONE_WRITE;
+        for Sitting { seat, lags, tally, .. } in &mut self.seats {
+            let Some(frame) = said.of(seat.dialect) else { continue };
+            if Some(seat.session) == except {
+                continue;
+            }
+            let outlet = if is_busy || *lags { None } else { outlet::find(seat.slot) };
+            if let Some(outlet) = outlet.filter(|outlet| outlet.backlog().bytes == 0) {
+                outlet.deliver(std::slice::from_ref(frame), Some(tally));
+            } else {
+                tally.dropped(1);
+            }
+        }
+    }
+
+    /// Everybody had this before.
+    fn skip(&mut self, said: &Said) {
+        for sitting in self.seats.iter_mut().filter(|sitting| said.has(sitting.seat.dialect)) {
+            sitting.tally.coalesced(1);
         }
     }
 
     fn attach(&mut self, seat: Arc<Seat>, opening: &[Frame], head: i64) {
-        let Some(outlet) = outlet::find(seat.slot) else { return };
+        let outlet = outlet::find(seat.slot);
+        let place = self.places.get(&seat.session).copied();
+        let Some(outlet) = outlet else {
+            if let Some(place) = place {
+                self.seats[place].tally.dropped(opening.len() as u64);
+            }
+            return;
+        };
         self.last_seq = self.last_seq.max(head);
-        outlet.seated(self.room, opening);
-        let sitting = Sitting { seat, lags: false };
-        if let Some(place) = self.places.get(&sitting.seat.session) {
-            // Joined again: this is its seat now.
-            self.seats[*place] = sitting;
-        } else {
-            self.places.insert(sitting.seat.session, self.seats.len());
-            self.seats.push(sitting);
-        }
+        let place = place.unwrap_or_else(|| {
+            self.places.insert(seat.session, self.seats.len());
+            self.seats.push(Sitting::new(Arc::clone(&seat)));
+            self.seats.len() - 1
+        });
+        // Whoever joins again has a new seat, and the same account.
+        let sitting = &mut self.seats[place];
+        sitting.seat = seat;
+        sitting.lags = false;
+        outlet.seated(self.room, opening, &mut sitting.tally);
     }
 
-    fn detach(&mut self, session: SessionId, code: Option<CloseCode>) {
+    fn detach(&mut self, session: SessionId, code: Option<CloseCode>, due: u64) {
         let Some(place) = self.places.remove(&session) else { return };
-        let Sitting { seat, .. } = self.seats.swap_remove(place);
+        let sitting = self.seats.swap_remove(place);
         if let Some(moved) = self.seats.get(place) {
             self.places.insert(moved.seat.session, place);
         }
-        if let (Some(code), Some(outlet)) = (code, outlet::find(seat.slot)) {
+        self.left.add(sitting.tally, due + sitting.before);
+        if let (Some(code), Some(outlet)) = (code, outlet::find(sitting.seat.slot)) {
             outlet.part(self.room, code);
         }
+    }
+
+    fn audit(&mut self, dues: &HashMap<SessionId, u64>) {
+        self.left.settle();
+        for sitting in &mut self.seats {
+            let Some(due) = dues.get(&sitting.seat.session) else { continue };
+            let ledger = sitting.tally.against(due + sitting.before);
+            if ledger.imbalance > sitting.audited.imbalance {
+                let session = sitting.seat.session;
+                log::error!("room {}, session {session}: frames got lost: {ledger:?}", self.room);
+            }
+            sitting.audited = ledger;
+        }
+    }
+
+    /// One socket's account, when last looked at.
+    #[must_use]
+    pub fn account(&self, session: SessionId) -> Ledger {
+        self.places.get(&session).map_or_else(Ledger::default, |place| self.seats[*place].audited)
+    }
+
+    /// The accounts of those who have left; the group is about to be forgotten.
+    pub fn close_accounts(&mut self) -> Left {
+        std::mem::take(&mut self.left)
     }
 }

@@ -8,8 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use actix::prelude::*;
 use tokio::sync::{Mutex, oneshot};
 
-use crate::config::{RoomSettings, SessionSettings};
-use crate::domain::figures::{Durations, Load, Rate, RoomDetail, RoomLoad};
+use crate::config::{SessionSettings, Settings};
 use crate::domain::{EventKind, Posted, RoomId, RoomName, SessionId, Timestamp, UserId, clock};
 use crate::protocol::CloseCode;
 use crate::protocol::native::ChatAction;
@@ -18,43 +17,31 @@ use crate::store::{CONTROL_ROOM, MemberChange, Store, StoreError};
 use super::callers::ChatNews;
 use super::control::{Control, Perform};
 use super::directory::Directory;
-use super::fanout::{Shards, Whose};
-use super::figures::{RoomSnapshot, session_row};
+use super::gathering::Gathered;
 use super::gauge::Online;
-use super::group::GroupFigures;
 use super::joining::{Join, Leave};
 use super::membership::{ChangeMember, Reload};
 use super::posting::Post as Posting;
 use super::registry::{Bring, CloseNow, LeaveLater, Registry, note_gone};
-use super::room::{RoomHandle, Snapshot};
+use super::room::RoomHandle;
+use super::shards::{Shards, Whose};
 use super::ticket::Ticket;
 use super::{Act, LiveRoom, OnlineUser, Post, Refused};
 
 /// How often a room may vanish under a caller before he is told that it is busy.
 const TRIES: usize = 3;
-/// Figures are gathered at most once in this time, whoever asks.
-const FIGURES_LAST_MICROS: u64 = 1_000_000;
-
 /// The handle on all rooms.
 #[derive(Clone)]
 pub struct Rooms {
-    store: Store,
-    directory: Arc<Directory>,
+    pub(super) store: Store,
+    pub(super) directory: Arc<Directory>,
     registry: Addr<Registry>,
     control: Addr<Control>,
-    shards: Shards,
-    online: Arc<Online>,
-    refusals: Arc<AtomicU64>,
-    gathered: Arc<Mutex<Option<Gathered>>>,
-    node: Arc<str>,
-}
-
-/// All rooms' figures at one moment.
-#[derive(Clone)]
-struct Gathered {
-    at: Timestamp,
-    rooms: Arc<Vec<RoomLoad>>,
-    total: Load,
+    pub(super) shards: Shards,
+    pub(super) online: Arc<Online>,
+    pub(super) refusals: Arc<AtomicU64>,
+    pub(super) gathered: Arc<Mutex<Option<Gathered>>>,
+    pub(super) node: Arc<str>,
 }
 
 impl Rooms {
@@ -62,17 +49,14 @@ impl Rooms {
     ///
     /// # Errors
     /// When the store can't be read.
-    pub async fn start(
-        store: Store,
-        settings: &RoomSettings,
-        node: &str,
-    ) -> Result<Self, StoreError> {
+    pub async fn start(store: Store, settings: &Settings, node: &str) -> Result<Self, StoreError> {
         let (directory, online) = (Arc::<Directory>::default(), Arc::<Online>::default());
         let shards = Shards::default();
         let head = store.room(CONTROL_ROOM).await?.map_or(0, |room| room.last_seq);
         let registry = Registry::new(
             store.clone(),
-            settings.clone(),
+            settings.rooms.clone(),
+            settings.faults.clone(),
             Arc::clone(&directory),
             shards.clone(),
             Arc::clone(&online),
@@ -295,94 +279,5 @@ impl Rooms {
     /// Counts a refused handshake or post.
     pub fn count_refusal(&self) {
         self.refusals.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Every live room's own figures, asked of the rooms and Shards; at most one round a second,
-    /// whoever asks. The time is when they were asked.
-    pub async fn loads(&self) -> (Timestamp, Arc<Vec<RoomLoad>>) {
-        let gathered = self.gathered().await;
-        (gathered.at, gathered.rooms)
-    }
-
-    /// All rooms added up. `cpu_s` and `rss_bytes` are the process's and stay 0 here.
-    pub async fn load(&self) -> (Timestamp, Load) {
-        let gathered = self.gathered().await;
-        (gathered.at, gathered.total)
-    }
-
-    /// One live room with its people and sockets, at most `limit` of each. None: it isn't live.
-    pub async fn detail(&self, room: RoomId, limit: usize) -> Option<RoomDetail> {
-        let handle = self.directory.send(room, |_| false)?;
-        let snapshot = handle.addr.send(Snapshot { seats: limit }).await.ok()?;
-        let (mut figures, mut looked) = (GroupFigures::default(), HashMap::new());
-        for shard in self.shards.all() {
-            if let Some(group) = shard.survey().await.get(&room) {
-                figures.add(group);
-            }
-            let here: Vec<_> =
-                snapshot.seats().iter().filter(|seat| seat.slot.worker == shard.worker).collect();
-            let seen = shard.look(here.iter().map(|seat| seat.slot).collect()).await;
-            looked.extend(here.into_iter().map(|seat| seat.session).zip(seen));
-        }
-        let row = |seat: &Arc<super::Seat>| {
-            session_row(seat, looked.get(&seat.session).copied().unwrap_or_default(), &self.node)
-        };
-        Some(RoomDetail {
-            load: snapshot.load(&figures, &self.node, clock::now()),
-            users: snapshot.users().to_vec(),
-            session_list: snapshot.seats().iter().map(row).collect(),
-        })
-    }
-
-    async fn gathered(&self) -> Gathered {
-        let mut gathered = self.gathered.lock().await;
-        let now = clock::now();
-        match &*gathered {
-            Some(fresh) if now.micros_since(fresh.at) < FIGURES_LAST_MICROS => fresh.clone(),
-            _ => gathered.insert(self.gather(now).await).clone(),
-        }
-    }
-
-    async fn gather(&self, now: Timestamp) -> Gathered {
-        let mut groups: HashMap<RoomId, GroupFigures> = HashMap::new();
-        for shard in self.shards.all() {
-            for (room, group) in shard.survey().await {
-                groups.entry(room).or_default().add(&group);
-            }
-        }
-        let (mut rooms, mut total) = (Vec::new(), Load::default());
-        let (mut messages, mut delivered, mut fanout) =
-            (Rate::default(), Rate::default(), Durations::default());
-        for handle in self.directory.handles() {
-            let Ok(snapshot) = handle.addr.send(Snapshot { seats: 0 }).await else { continue };
-            let figures = groups.remove(&handle.id).unwrap_or_default();
-            messages.merge(snapshot.messages());
-            delivered.merge(figures.delivered);
-            fanout.add(&figures.fanout);
-            if let Some(load) = Self::live_load(&snapshot, &figures, &self.node, now) {
-                total.rooms += 1;
-                total.sessions += load.sessions;
-                total.guests += snapshot.guests();
-                total.queued_bytes += load.queued_bytes;
-                total.slow_readers += load.slow_readers;
-                rooms.push(load);
-            }
-        }
-        total.users = self.online.count() as u64;
-        total.messages_per_s = messages.per_second(now);
-        total.deliveries_per_s = delivered.per_second(now);
-        total.fanout_ms = fanout.percentiles();
-        total.store_ms = self.store.writer().figures().store_time.percentiles();
-        total.refused = self.refusals.load(Ordering::Relaxed);
-        Gathered { at: now, rooms: Arc::new(rooms), total }
-    }
-
-    fn live_load(
-        snapshot: &RoomSnapshot,
-        figures: &GroupFigures,
-        node: &str,
-        now: Timestamp,
-    ) -> Option<RoomLoad> {
-        Some(snapshot.load(figures, node, now)).filter(|load| load.sessions > 0)
     }
 }

@@ -11,12 +11,12 @@ use crate::protocol::native::{self, Joined, Me};
 use crate::protocol::{CloseCode, Dialect, Frame, Opening, close};
 use crate::store::{Store, StoreError};
 
-use super::fanout::ShardHandle;
-use super::group::Step;
 use super::resume::{self, PAGE_BYTES, PAGE_EVENTS, Page, Resume, Wanted};
 use super::room::Room;
 use super::seat::Seat;
+use super::shards::ShardHandle;
 use super::state::RoomState;
+use super::step::Step;
 
 /// What a socket that joins gets first.
 #[derive(Clone, Debug)]
@@ -160,10 +160,11 @@ impl Room {
         for waiting in self.opening.values_mut() {
             waiting.retain_mut(|join| join.seat.session != session || join.unkept.take().is_none());
         }
+        let due = self.state.due(session);
         let Some((seat, is_gone)) = self.state.leave(session) else {
             return self.retire_later(ctx);
         };
-        self.to_shard(&seat, Step::Detach(session, code));
+        self.to_shard(&seat, Step::Detach(session, code, due));
         if let Some(user) = seat.user() {
             self.online.went(user, clock::now());
         }
@@ -203,6 +204,7 @@ impl Room {
             }
             _ => Vec::new(),
         };
+        self.state.owe_one(seat.session, frames.len());
         self.to_shard(&seat, Step::Attach(Arc::clone(&seat), frames, self.state.head()));
         self.count();
     }

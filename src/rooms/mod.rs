@@ -12,10 +12,12 @@ pub mod control;
 pub mod directory;
 pub mod fanout;
 pub mod figures;
+mod gathering;
 pub mod gauge;
 pub mod group;
 mod handle;
 pub mod joining;
+pub mod ledger;
 pub mod light;
 pub mod membership;
 pub mod outlet;
@@ -28,17 +30,20 @@ pub mod registry;
 pub mod resume;
 pub mod room;
 pub mod seat;
+mod seating;
+pub mod shards;
 pub mod state;
+pub mod step;
 pub mod telling;
 pub mod ticket;
 pub mod window;
 
 pub use control::Act;
-pub use fanout::{ShardHandle, Shards};
 pub use handle::Rooms;
 pub use outlet::{Outlet, Slot};
 pub use room::RoomHandle;
 pub use seat::Seat;
+pub use shards::{ShardHandle, Shards};
 
 use crate::domain::{Identity, RoomId, RoomKind, Timestamp, UserId};
 

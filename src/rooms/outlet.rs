@@ -12,15 +12,17 @@ use crate::domain::{Posted, RoomId};
 use crate::protocol::{CloseCode, Frame};
 
 use super::Refused;
+use super::ledger::Tally;
 
 /// A socket, seen from its worker's thread. No method may call back into the slab.
 pub trait Outlet {
-    /// Takes frames in order: writes what the kernel takes now and keeps the rest. Answers how
-    /// many bytes wait afterwards, those of the opening not counted.
-    fn deliver(&self, frames: &[Frame]) -> usize;
+    /// Takes frames in order: writes what the kernel takes now and keeps the rest, and tells the
+    /// room's account of the socket what became of each. Answers how many bytes wait afterwards,
+    /// those of the opening not counted.
+    fn deliver(&self, frames: &[Frame], tally: Option<&mut Tally>) -> usize;
     /// The socket has its seat in this room and is counted. It gets this first; it may be more
     /// than may wait otherwise.
-    fn seated(&self, room: RoomId, opening: &[Frame]);
+    fn seated(&self, room: RoomId, opening: &[Frame], tally: &mut Tally);
     /// One of the socket's own posts was answered, the one with this tag.
     fn settle(&self, tag: u64, outcome: Result<Posted, Refused>);
     /// The socket has no seat in this room, or no longer: whoever has no other room is closed.
@@ -111,10 +113,10 @@ mod tests {
 
     struct Deaf;
     impl Outlet for Deaf {
-        fn deliver(&self, _: &[Frame]) -> usize {
+        fn deliver(&self, _: &[Frame], _: Option<&mut Tally>) -> usize {
             0
         }
-        fn seated(&self, _: RoomId, _: &[Frame]) {}
+        fn seated(&self, _: RoomId, _: &[Frame], _: &mut Tally) {}
         fn settle(&self, _: u64, _: Result<Posted, Refused>) {}
         fn part(&self, _: RoomId, _: CloseCode) {}
         fn close(&self, _: CloseCode) {}

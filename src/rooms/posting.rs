@@ -11,9 +11,9 @@ use crate::store::{Append, Committed, Outcome, StoreError};
 
 use super::Refused;
 use super::admission::{Admission, Held};
-use super::group::{Broadcast, Said, Step};
 use super::room::{InFlight, Room};
 use super::state::Advance;
+use super::step::{Broadcast, Said, Step};
 use super::ticket::Ticket;
 
 /// Events read at a time to fill a gap.
@@ -54,6 +54,8 @@ impl Handler<Post> for Room {
     type Result = ();
 
     fn handle(&mut self, post: Post, ctx: &mut Self::Context) {
+        let fault = &self.faults.room_panics_on;
+        assert!(fault.is_empty() || post.content != *fault, "a fault on purpose");
         if post.forwarded {
             self.note_forwarded();
         }
@@ -162,6 +164,7 @@ impl Room {
         }
         let state = &self.state;
         let said = Said::encode(|d| state.speaks(d), |dialect| dialect.say(event, state.words()));
+        self.state.owe(&said, None);
         let held = held.map(Arc::new);
         self.to_shards(|| {
             Step::Deliver(Broadcast {

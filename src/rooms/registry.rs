@@ -8,7 +8,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::config::RoomSettings;
+use crate::config::{FaultSettings, RoomSettings};
 use crate::domain::{RoomId, RoomRow, SessionId, UserId, clock};
 use crate::protocol::close;
 use crate::store::{MemberRow, Store, StoreError};
@@ -16,12 +16,12 @@ use crate::store::{MemberRow, Store, StoreError};
 use super::Refused;
 use super::admission::{Gate, bytes_of_node};
 use super::directory::Directory;
-use super::fanout::{ShardHandle, Shards};
 use super::gauge::{Gauge, Online};
-use super::group::Step;
 use super::joining::Leave;
 use super::room::{CloseRoom, Recovered, Retire, Room, RoomHandle, Start};
 use super::seat::Seat;
+use super::shards::{ShardHandle, Shards};
+use super::step::Step;
 use super::window::WindowBudget;
 
 /// Requests that wait for rooms to start; each is one socket's or one REST caller's.
@@ -44,6 +44,7 @@ struct Starting {
 pub struct Registry {
     store: Store,
     settings: RoomSettings,
+    faults: FaultSettings,
     directory: Arc<Directory>,
     shards: Shards,
     online: Arc<Online>,
@@ -67,6 +68,7 @@ impl Registry {
     pub fn new(
         store: Store,
         settings: RoomSettings,
+        faults: FaultSettings,
         directory: Arc<Directory>,
         shards: Shards,
         online: Arc<Online>,
@@ -76,6 +78,7 @@ impl Registry {
         Self {
             store,
             settings,
+            faults,
             directory,
             shards,
             online,
@@ -180,6 +183,7 @@ impl Registry {
             reached: found.reached,
             store: self.store.clone(),
             settings: self.settings.clone(),
+            faults: self.faults.clone(),
             shards: self.shards.clone(),
             gauge: Arc::clone(&gauge),
             online: Arc::clone(&self.online),

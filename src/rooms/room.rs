@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 
-use crate::config::RoomSettings;
+use crate::config::{FaultSettings, RoomSettings};
 use crate::domain::{Event, EventId, NewEvent, Role, RoomId, RoomRow, UserId, clock};
 use crate::protocol::CloseCode;
 use crate::store::{Changed, MemberRow, Store};
@@ -16,15 +16,15 @@ use crate::store::{Changed, MemberRow, Store};
 use super::Refused;
 use super::activity::Activity;
 use super::admission::{Gate, Held};
-use super::fanout::Shards;
 use super::gauge::{Gauge, Online};
-use super::group::Step;
 use super::joining::{Join, Reading};
 use super::light::Light;
 use super::posting::Post;
 use super::registry::{Died, Empty, Registry};
 use super::seat::Seat;
+use super::shards::Shards;
 use super::state::RoomState;
+use super::step::Step;
 use super::ticket::Ticket;
 use super::window::{Window, WindowBudget};
 
@@ -79,6 +79,7 @@ pub struct Room {
     pub(super) light: Light,
     pub(super) activity: Activity,
     pub(super) settings: RoomSettings,
+    pub(super) faults: FaultSettings,
     pub(super) shards: Shards,
     gauge: Arc<Gauge>,
     pub(super) online: Arc<Online>,
@@ -104,6 +105,8 @@ pub struct Start {
     pub store: Store,
     /// Bounds.
     pub settings: RoomSettings,
+    /// Faults on purpose.
+    pub faults: FaultSettings,
     /// Ways to the sockets.
     pub shards: Shards,
     /// Its counts.
@@ -150,6 +153,7 @@ impl Room {
             light: Light::default(),
             activity: Activity::default(),
             settings: start.settings,
+            faults: start.faults,
             shards: start.shards,
             gauge: start.gauge,
             online: start.online,
@@ -270,6 +274,7 @@ impl Handler<Recovered> for Room {
     type Result = ();
 
     fn handle(&mut self, _: Recovered, ctx: &mut Self::Context) {
+        self.to_shards(|| Step::Recount);
         self.check_position(ctx);
         for after in [1, 5, 40] {
             ctx.run_later(Duration::from_secs(after), Self::check_position);
@@ -305,7 +310,7 @@ impl Handler<Retire> for Room {
     }
 }
 
-/// What the room's sockets and figures are.
+/// What the room's sockets and figures are; also has the Shards balance its accounts.
 #[derive(Message)]
 #[rtype(result = "super::figures::RoomSnapshot")]
 pub struct Snapshot {
@@ -317,6 +322,8 @@ impl Handler<Snapshot> for Room {
     type Result = MessageResult<Snapshot>;
 
     fn handle(&mut self, Snapshot { seats }: Snapshot, _: &mut Self::Context) -> Self::Result {
+        let dues = Arc::new(self.state.dues());
+        self.to_shards(|| Step::Audit(Arc::clone(&dues)));
         MessageResult(super::figures::RoomSnapshot::of(
             &self.state,
             self.gate.taken(self.settings.permits),

@@ -10,6 +10,7 @@ use crate::protocol::dialect::RoomWords;
 use crate::protocol::{CloseCode, Dialect, close};
 
 use super::Refused;
+use super::ledger::{Account, Dues};
 use super::presence::Presence;
 use super::seat::Seat;
 use super::window::Window;
@@ -32,10 +33,11 @@ pub struct RoomState {
     words: RoomWords,
     members: HashMap<UserId, Role>,
     read: HashMap<UserId, i64>,
-    seats: HashMap<SessionId, Arc<Seat>>,
-    presence: Presence,
-    dialects: [u32; Dialect::ALL.len()],
-    workers: Vec<u32>,
+    pub(super) seats: HashMap<SessionId, (Arc<Seat>, Account)>,
+    pub(super) dues: Dues,
+    pub(super) presence: Presence,
+    pub(super) dialects: [u32; Dialect::ALL.len()],
+    pub(super) workers: Vec<u32>,
     head: i64,
     /// The room's newest events.
     pub window: Window,
@@ -54,6 +56,7 @@ impl RoomState {
             row,
             members,
             seats: HashMap::new(),
+            dues: Dues::default(),
             presence: Presence::default(),
             dialects: [0; Dialect::ALL.len()],
             read: HashMap::new(),
@@ -111,7 +114,7 @@ impl RoomState {
 
     /// Its sockets.
     pub fn seats(&self) -> impl Iterator<Item = &Arc<Seat>> {
-        self.seats.values()
+        self.seats.values().map(|(seat, _)| seat)
     }
 
     /// A member's role; none for everybody in rooms without members.
@@ -216,51 +219,6 @@ impl RoomState {
     /// Its members.
     pub fn members(&self) -> impl Iterator<Item = UserId> {
         self.members.keys().copied()
-    }
-
-    /// A socket sits down: whether it sat here before, and whether nobody else of his did.
-    pub fn join(&mut self, seat: Arc<Seat>) -> (bool, bool) {
-        let before = self.leave(seat.session);
-        let is_new = self.presence.join(seat.who) && before.is_none();
-        self.dialects[seat.dialect as usize] += 1;
-        let worker = seat.slot.worker;
-        if self.workers.len() <= worker {
-            self.workers.resize(worker + 1, 0);
-        }
-        self.workers[worker] += 1;
-        self.seats.insert(seat.session, seat);
-        (before.is_some(), is_new)
-    }
-
-    /// A socket is gone; its seat, when it had one, and whether nobody else of his is here.
-    pub fn leave(&mut self, session: SessionId) -> Option<(Arc<Seat>, bool)> {
-        let seat = self.seats.remove(&session)?;
-        let is_gone = self.presence.leave(seat.who);
-        self.dialects[seat.dialect as usize] -= 1;
-        self.workers[seat.slot.worker] -= 1;
-        Some((seat, is_gone))
-    }
-
-    /// A user's sockets.
-    #[must_use]
-    pub fn sessions_of(&self, user: UserId) -> Vec<SessionId> {
-        let his = |seat: &&Arc<Seat>| seat.user() == Some(user);
-        self.seats.values().filter(his).map(|seat| seat.session).collect()
-    }
-
-    /// Whether some socket speaks it.
-    #[must_use]
-    pub const fn speaks(&self, dialect: Dialect) -> bool {
-        self.dialects[dialect as usize] > 0
-    }
-
-    /// Workers that hold sockets of the room.
-    pub fn workers(&self) -> impl Iterator<Item = usize> {
-        self.workers
-            .iter()
-            .enumerate()
-            .filter(|(_, sockets)| **sockets > 0)
-            .map(|(worker, _)| worker)
     }
 
     /// What an event with this `seq` means.

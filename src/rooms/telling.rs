@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use actix::prelude::*;
 
-use crate::domain::{UserId, clock};
+use crate::domain::{SessionId, UserId, clock};
 use crate::protocol::{Dialect, Frame, dialect, native};
 
-use super::group::{Said, Step};
 use super::light::News;
 use super::room::Room;
 use super::seat::Seat;
+use super::step::{Said, Step};
 
 /// How long news are gathered in a room where everybody may know everybody.
 const SOON: Duration = Duration::from_millis(200);
@@ -47,7 +47,7 @@ impl Handler<Typing> for Room {
         if let Some(card) = seat.card.as_deref().filter(|_| on) {
             let frame = dialect::typing(card);
             let said = Said::encode(Dialect::is_shh, |_| Some(frame.clone()));
-            self.to_shards(|| Step::Whisper(said.clone(), Some(seat.session)));
+            self.whisper(&said, Some(seat.session));
         }
     }
 }
@@ -91,29 +91,34 @@ impl Room {
         });
     }
 
-    fn tell(&self, news: &News) {
+    fn tell(&mut self, news: &News) {
         if !self.state.speaks(Dialect::Native) {
             return;
         }
         let chat = self.id();
         if let Some((came, went)) = &news.presence {
             let people = self.state.presence().people();
-            self.whisper(&native::presence(chat, people, came, went, clock::now()));
+            self.tell_natives(&native::presence(chat, people, came, went, clock::now()));
         }
         for typist in &news.typing {
             let user = typist.user.map(|user| user.0);
-            self.whisper(&native::typing(chat, user, &typist.name, typist.on));
+            self.tell_natives(&native::typing(chat, user, &typist.name, typist.on));
         }
         if self.state.member_count() <= MARKS_SHOWN {
             for (user, seq) in &news.read {
-                self.whisper(&native::read_mark(chat, user.0, *seq));
+                self.tell_natives(&native::read_mark(chat, user.0, *seq));
             }
         }
     }
 
-    fn whisper(&self, frame: &Frame) {
+    fn tell_natives(&mut self, frame: &Frame) {
         let said = Said::encode(|d| d == Dialect::Native, |_| Some(frame.clone()));
-        self.to_shards(|| Step::Whisper(said.clone(), None));
+        self.whisper(&said, None);
+    }
+
+    fn whisper(&mut self, said: &Said, except: Option<SessionId>) {
+        self.state.owe(said, except);
+        self.to_shards(|| Step::Whisper(said.clone(), except));
     }
 
     /// Marks are kept in the database; one that is lost with the process costs a number.

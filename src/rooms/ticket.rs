@@ -6,8 +6,8 @@ use tokio::sync::oneshot;
 use crate::domain::Posted;
 
 use super::Refused;
-use super::fanout::ShardHandle;
 use super::outlet::Slot;
+use super::shards::ShardHandle;
 
 /// Who waits for the answer.
 #[derive(Debug)]

@@ -305,7 +305,7 @@ impl DirectSession {
         match step {
             Step::Nothing => {}
             Step::Reply(frame) => {
-                wire.deliver(&[frame]);
+                wire.deliver(&[frame], None);
             }
             Step::Close(code) => wire.close(code),
         }

@@ -17,7 +17,8 @@ use crate::protocol::{CloseCode, Dialect, Opening, close};
 use crate::rooms::Rooms;
 use crate::store::{Store, StoreError};
 
-use super::door::{Credential, Knock, Refusal};
+use super::door::{Knock, Refusal};
+use super::proof::Proof;
 
 /// Underscores of a name that are tried as the one between two users, when it is not known who
 /// asks: each costs a query.
@@ -45,8 +46,8 @@ pub enum Denied {
     Close(CloseCode),
 }
 
-const FORBIDDEN: Denied = Denied::Refuse(Refusal::FORBIDDEN);
-const EXPIRED: Denied = Denied::Close(close::EXPIRED);
+pub(super) const FORBIDDEN: Denied = Denied::Refuse(Refusal::FORBIDDEN);
+pub(super) const EXPIRED: Denied = Denied::Close(close::EXPIRED);
 
 /// Somebody at the door who may come in, and where to.
 #[derive(Debug)]
@@ -73,48 +74,10 @@ impl From<StoreError> for Denied {
     }
 }
 
-/// What a socket's credential turned out to be.
-#[derive(Clone, Debug)]
-pub enum Proof {
-    /// There is none.
-    Nothing,
-    /// An explicit one of this user.
-    Token(SignedIn),
-    /// A cookie of this user.
-    Cookie(SignedIn),
-    /// A cookie that proves nothing: past its time, or wrong, or from a foreign origin.
-    ExpiredCookie,
-    /// The same.
-    WrongCookie,
-}
-
-impl Proof {
-    /// The user whom it proves.
-    #[must_use]
-    pub const fn user(&self) -> Option<&SignedIn> {
-        match self {
-            Self::Token(user) | Self::Cookie(user) => Some(user),
-            _ => None,
-        }
-    }
-
-    const fn is_cookie(&self) -> bool {
-        matches!(self, Self::Cookie(_) | Self::ExpiredCookie | Self::WrongCookie)
-    }
-
-    /// How a room that needs an account turns this one away.
-    const fn denied(&self) -> Denied {
-        match self {
-            Self::ExpiredCookie => EXPIRED,
-            _ => FORBIDDEN,
-        }
-    }
-}
-
 /// Decides who is let in. Cheap to clone.
 #[derive(Clone)]
 pub struct Porter {
-    auth: Auth,
+    pub(super) auth: Auth,
     store: Store,
     rooms: Rooms,
     paces: Arc<Paces>,
@@ -202,21 +165,6 @@ impl Porter {
         &self.paces
     }
 
-    /// On native sockets a credential that is wrong is refused, a cookie's too.
-    async fn prove_native(&self, credential: &Credential) -> Result<Proof, Denied> {
-        if matches!(credential, Credential::Cookie(_, false)) {
-            return Err(FORBIDDEN);
-        }
-        match self.prove(credential).await {
-            Ok(Proof::ExpiredCookie) => Err(EXPIRED),
-            Ok(Proof::WrongCookie) => Err(Denied::Close(close::UNAUTHORIZED)),
-            Err(Denied::Refuse(refusal)) if refusal.status == 403 => {
-                Err(Denied::Close(close::UNAUTHORIZED))
-            }
-            proved => proved,
-        }
-    }
-
     /// What room `target` names for somebody with this proof, and what he is there.
     ///
     /// # Errors
@@ -241,30 +189,6 @@ impl Porter {
         }
         let name = RoomName::parse(target).map_err(|_| Denied::Refuse(Refusal::BAD_TARGET))?;
         self.by_name(&name, proof, ip).await
-    }
-
-    async fn prove(&self, credential: &Credential) -> Result<Proof, Denied> {
-        match credential {
-            Credential::Nothing => Ok(Proof::Nothing),
-            Credential::Ticket(ticket) => match self.auth.use_ticket(ticket).await {
-                Ok(user) => Ok(Proof::Token(user)),
-                Err(TokenError::Busy) => Err(Denied::Refuse(Refusal::BUSY)),
-                Err(_) => Err(FORBIDDEN),
-            },
-            Credential::Cookie(_, false) => Ok(Proof::WrongCookie),
-            Credential::Cookie(token, true) => match self.auth.identify(token).await {
-                Ok(user) => Ok(Proof::Cookie(user)),
-                Err(TokenError::Expired) => Ok(Proof::ExpiredCookie),
-                Err(TokenError::Invalid) => Ok(Proof::WrongCookie),
-                Err(TokenError::Busy) => Err(Denied::Refuse(Refusal::BUSY)),
-            },
-            Credential::Token(token) => match self.auth.identify(token).await {
-                Ok(user) => Ok(Proof::Token(user)),
-                Err(TokenError::Expired) => Err(EXPIRED),
-                Err(TokenError::Invalid) => Err(FORBIDDEN),
-                Err(TokenError::Busy) => Err(Denied::Refuse(Refusal::BUSY)),
-            },
-        }
     }
 
     /// First: a UUID: that room, for members only; a named room's is as good as its name.

@@ -3,22 +3,18 @@
 //! that imports it. Frames are read by the same decoder as in the direct engine, since the crate's
 //! own checks a length only once the bytes are there.
 
-use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::net::{Shutdown, TcpStream as StdStream};
-use std::os::fd::{AsFd, OwnedFd};
 use std::pin::Pin;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
 
 use actix::fut::ActorFuture;
 use actix::prelude::*;
 use actix_http::ws::{CloseReason, Message, ProtocolError};
 use actix_web::rt::net::TcpStream;
-use actix_web::rt::time::{sleep, timeout};
+use actix_web::rt::time::timeout;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, dev::Extensions};
 use actix_web_actors::ws::WebsocketContext;
@@ -28,39 +24,29 @@ use futures_util::stream::pending;
 use socket2::SockRef;
 
 use crate::config::SessionSettings;
-use crate::domain::{Posted, RoomId};
-use crate::protocol::{CloseCode, Decoder, Frame, Gate, close};
+use crate::protocol::{Decoder, Gate, close};
 use crate::rooms::joining::{Join, Wants};
-use crate::rooms::outlet::{Backlog, Outlet};
-use crate::rooms::{Refused, Shards};
+use crate::rooms::{Outlet, Shards};
 
 use super::door::{self, Knock, Refusal};
 use super::entry::{Arrival, Denied, Porter, Way};
 use super::handshake;
 use super::hosted::Session;
+use super::link::{Line, Link};
 use super::native::{Berth, Native};
-use super::note::Note;
 use super::place::{Departure, Place};
 use super::relay::{Relay, Step, farewell};
 
-/// A client that was told goodbye has this long to read it before the line is cut.
-const GOODBYE: Duration = Duration::from_secs(5);
-
 /// A room must have seated its new socket in this time.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-
-/// A second handle on the connection: a body that its client does not read is never polled, so
-/// only the socket itself can end it.
-struct Line(StdStream);
 
 /// Prepares a connection; called once each, before its first request.
 pub fn on_connect(io: &TcpStream, data: &mut Extensions, settings: &SessionSettings) {
     let socket = SockRef::from(io);
     let patience = Duration::from_secs(settings.max_pending_s);
     let set = io.set_nodelay(true).and_then(|()| socket.set_tcp_user_timeout(Some(patience)));
-    let line = set.and_then(|()| io.as_fd().try_clone_to_owned());
-    if let Ok(line) = line {
-        data.insert(Rc::new(Line(OwnedFd::into(line))));
+    if let Ok(line) = set.and_then(|()| Line::of(io)) {
+        data.insert(line);
     }
 }
 
@@ -109,142 +95,6 @@ pub async fn serve(
 fn refuse(porter: &Porter, refusal: &Refusal) -> HttpResponse {
     porter.rooms().count_refusal();
     handshake::refusal(refusal)
-}
-
-#[derive(Default)]
-struct Outbox {
-    waiting: VecDeque<Frame>,
-    bytes: usize,
-    opening: usize,
-    since: Option<Instant>,
-    closing: bool,
-    seated: bool,
-    notes: Vec<Note>,
-    waker: Option<Waker>,
-}
-
-/// The session, as the worker's Shard sees it.
-struct Link {
-    me: Weak<Self>,
-    outbox: RefCell<Outbox>,
-    heard: Cell<Instant>,
-    is_read: Cell<bool>,
-    due: Cell<Option<Instant>>,
-    departure: Rc<Departure>,
-    line: Option<Rc<Line>>,
-}
-
-impl Link {
-    fn new(line: Option<Rc<Line>>, departure: Rc<Departure>) -> Rc<Self> {
-        Rc::new_cyclic(|me| Self {
-            me: me.clone(),
-            outbox: RefCell::default(),
-            heard: Cell::new(Instant::now()),
-            is_read: Cell::new(true),
-            due: Cell::new(None),
-            departure,
-            line,
-        })
-    }
-
-    /// Ready once the room has seated the socket, or turned it away.
-    fn poll_seated(&self, task: &mut TaskContext<'_>) -> Poll<()> {
-        let mut outbox = self.outbox.borrow_mut();
-        outbox.waker = Some(task.waker().clone());
-        if outbox.seated || outbox.closing { Poll::Ready(()) } else { Poll::Pending }
-    }
-
-    fn wake_session(&self) {
-        if let Some(waker) = &self.outbox.borrow().waker {
-            waker.wake_by_ref();
-        }
-    }
-
-    fn hang_up(&self) {
-        if let Some(line) = &self.line {
-            // An error means that it is down already.
-            drop(line.0.shutdown(Shutdown::Both));
-        }
-    }
-}
-
-impl Outlet for Link {
-    fn deliver(&self, frames: &[Frame]) -> usize {
-        let mut outbox = self.outbox.borrow_mut();
-        if !outbox.closing {
-            outbox.since.get_or_insert_with(Instant::now);
-            outbox.bytes += frames.iter().map(|frame| frame.wire().len()).sum::<usize>();
-            outbox.waiting.extend(frames.iter().cloned());
-        }
-        let bytes = outbox.bytes - outbox.opening;
-        drop(outbox);
-        self.wake();
-        bytes
-    }
-
-    fn seated(&self, room: RoomId, opening: &[Frame]) {
-        self.deliver(opening);
-        let mut outbox = self.outbox.borrow_mut();
-        outbox.opening = outbox.bytes;
-        outbox.seated = true;
-        outbox.notes.push(Note::Seated(room));
-        drop(outbox);
-        self.wake();
-    }
-
-    fn settle(&self, tag: u64, outcome: Result<Posted, Refused>) {
-        self.outbox.borrow_mut().notes.push(Note::Settled(tag, outcome));
-        self.wake();
-    }
-
-    fn part(&self, room: RoomId, code: CloseCode) {
-        if !self.departure.is_native() {
-            return self.close(code);
-        }
-        self.outbox.borrow_mut().notes.push(Note::Parted(room, code));
-        self.wake();
-    }
-
-    fn due(&self) -> Option<Instant> {
-        self.due.get()
-    }
-
-    fn wake(&self) {
-        self.wake_session();
-    }
-
-    fn close(&self, code: CloseCode) {
-        self.departure.leave();
-        if self.outbox.borrow().closing {
-            return;
-        }
-        let mut outbox = self.outbox.borrow_mut();
-        outbox.waiting = self.departure.goodbye(code).into_iter().collect();
-        outbox.bytes = 0;
-        outbox.opening = 0;
-        outbox.since = None;
-        outbox.closing = true;
-        drop(outbox);
-        self.wake();
-        let me = self.me.clone();
-        actix_web::rt::spawn(async move {
-            sleep(GOODBYE).await;
-            if let Some(link) = me.upgrade() {
-                link.hang_up();
-            }
-        });
-    }
-
-    fn backlog(&self) -> Backlog {
-        let outbox = self.outbox.borrow();
-        Backlog { bytes: outbox.bytes, since: outbox.since }
-    }
-
-    fn last_heard(&self) -> Instant {
-        // A body that waits for its client is not polled, and so not read.
-        let is_read = self.is_read.get() && self.outbox.borrow().bytes == 0;
-        if is_read { self.heard.get() } else { Instant::now() }
-    }
 }
 
 /// The session actor.
@@ -305,7 +155,7 @@ impl WebSession {
         match step {
             Step::Nothing => {}
             Step::Reply(frame) => {
-                self.link.deliver(&[frame]);
+                self.link.deliver(&[frame], None);
             }
             Step::Close(code) => self.link.close(code),
         }
@@ -313,12 +163,7 @@ impl WebSession {
 
     /// Ready when the client hung up.
     fn go_on(&mut self, ctx: &mut WebsocketContext<Self>, task: &mut TaskContext<'_>) -> Poll<()> {
-        let notes = {
-            let mut outbox = self.link.outbox.borrow_mut();
-            outbox.waker = Some(task.waker().clone());
-            std::mem::take(&mut outbox.notes)
-        };
-        for note in notes {
+        for note in self.link.take_notes(task.waker()) {
             if let Some(step) = self.session.as_mut().map(|session| session.note(note)) {
                 self.take(step);
             }
@@ -326,22 +171,19 @@ impl WebSession {
         loop {
             self.hear_what_was_read(task);
             self.write_waiting(ctx);
-            let is_closing = self.link.outbox.borrow().closing;
+            let is_closing = self.link.is_closing();
             if is_closing {
                 self.session = None;
             }
             let is_full = self.session.as_ref().is_some_and(Session::is_full);
-            if !is_full && !self.link.is_read.replace(!is_full) {
-                self.link.heard.set(Instant::now());
-            }
-            self.link.is_read.set(!is_full);
+            self.link.set_read(!is_full);
             if is_full {
                 return Poll::Pending;
             }
             match Pin::new(&mut self.payload).poll_next(task) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Some(Ok(bytes))) => {
-                    self.link.heard.set(Instant::now());
+                    self.link.note_heard();
                     if !is_closing {
                         self.decoder.take(&bytes);
                     }
@@ -353,9 +195,9 @@ impl WebSession {
 
     fn hear_what_was_read(&mut self, task: &mut TaskContext<'_>) {
         while let Some(session) = &mut self.session
-            && !self.link.outbox.borrow().closing
+            && !self.link.is_closing()
         {
-            self.link.due.set(session.due());
+            self.link.set_due(session.due());
             if let Poll::Ready(step) = session.poll(task) {
                 self.take(step);
                 continue;
@@ -374,11 +216,7 @@ impl WebSession {
 
     /// Hands what waits to actix-http, which encodes it again, once for each socket.
     fn write_waiting(&self, ctx: &mut WebsocketContext<Self>) {
-        let mut outbox = self.link.outbox.borrow_mut();
-        outbox.bytes = 0;
-        outbox.opening = 0;
-        outbox.since = None;
-        for frame in std::mem::take(&mut outbox.waiting) {
+        self.link.write_waiting(|frame| {
             let payload = frame.payload();
             ctx.write_raw(match frame.wire()[0] & 0x0F {
                 0x8 => Message::Close(close_reason(&payload)),
@@ -386,7 +224,7 @@ impl WebSession {
                 0xA => Message::Pong(payload),
                 _ => Message::Text(ByteString::try_from(payload).unwrap_or_default()),
             });
-        }
+        });
     }
 }
 

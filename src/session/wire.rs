@@ -17,6 +17,7 @@ use tokio::net::tcp::OwnedWriteHalf;
 use crate::domain::{Posted, RoomId};
 use crate::protocol::{CloseCode, Frame};
 use crate::rooms::Refused;
+use crate::rooms::ledger::{Tally, Waiting};
 use crate::rooms::outlet::{Backlog, Outlet};
 
 use super::note::Note;
@@ -36,9 +37,15 @@ enum End {
     Broken,
 }
 
+/// What is left of a frame to be sent, and the room that has it on its account.
+struct Piece {
+    bytes: Bytes,
+    waits: Option<Waiting>,
+}
+
 #[derive(Default)]
 struct Outbox {
-    waiting: VecDeque<Bytes>,
+    waiting: VecDeque<Piece>,
     bytes: usize,
     /// How much of that is still the opening.
     opening: usize,
@@ -90,7 +97,7 @@ impl Wire {
         outbox.corked = false;
         outbox.bytes += answer.len();
         outbox.since.get_or_insert_with(Instant::now);
-        outbox.waiting.push_front(answer.into());
+        outbox.waiting.push_front(Piece { bytes: answer.into(), waits: None });
         if outbox.write_waiting(&self.io).is_err() {
             outbox.fail();
         }
@@ -164,17 +171,17 @@ impl Wire {
 }
 
 impl Outbox {
-    fn push(&mut self, piece: Bytes) {
-        self.bytes += piece.len();
+    fn push(&mut self, bytes: Bytes, tally: Option<&mut Tally>) {
+        self.bytes += bytes.len();
         self.since.get_or_insert_with(Instant::now);
-        self.waiting.push_back(piece);
+        self.waiting.push_back(Piece { bytes, waits: tally.map(Tally::waits) });
     }
 
     /// Writes until nothing waits or the kernel takes no more.
     fn write_waiting(&mut self, io: &OwnedWriteHalf) -> io::Result<()> {
         while !self.waiting.is_empty() {
             let slices: SmallVec<[IoSlice<'_>; SLICES]> =
-                self.waiting.iter().take(SLICES).map(|piece| IoSlice::new(piece)).collect();
+                self.waiting.iter().take(SLICES).map(|piece| IoSlice::new(&piece.bytes)).collect();
             let outcome = io.as_ref().try_write_vectored(&slices);
             drop(slices);
             match outcome {
@@ -194,13 +201,15 @@ impl Outbox {
         self.opening = self.opening.min(self.bytes);
         self.since = (self.bytes > 0).then(Instant::now);
         while let Some(first) = self.waiting.front_mut() {
-            if written < first.len() {
-                first.advance(written);
+            if written < first.bytes.len() {
+                first.bytes.advance(written);
                 self.begun = written > 0 || self.begun;
                 return;
             }
-            written -= first.len();
-            self.waiting.pop_front();
+            written -= first.bytes.len();
+            if let Some(Piece { waits: Some(waits), .. }) = self.waiting.pop_front() {
+                waits.written();
+            }
             self.begun = false;
         }
     }
@@ -221,7 +230,7 @@ impl Outbox {
     }
 
     /// Sends pieces behind what waits; writes straight from them when nothing does.
-    fn send(&mut self, io: &OwnedWriteHalf, frames: &[Frame]) {
+    fn send(&mut self, io: &OwnedWriteHalf, frames: &[Frame], mut tally: Option<&mut Tally>) {
         let mut frames = frames.iter().map(Frame::wire);
         if self.waiting.is_empty() && !self.corked {
             loop {
@@ -234,37 +243,47 @@ impl Outbox {
                 let mut written = match io.as_ref().try_write_vectored(&slices) {
                     Ok(written) => written,
                     Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
-                    Err(_) => return self.fail(),
+                    Err(_) => {
+                        let lost = pieces.len() + frames.len();
+                        tally.into_iter().for_each(|tally| tally.dropped(lost as u64));
+                        return self.fail();
+                    }
                 };
+                let mut whole = 0;
                 for piece in pieces {
                     let taken = written.min(piece.len());
                     written -= taken;
                     if taken < piece.len() {
                         self.begun = self.begun || taken > 0;
-                        self.push(piece.slice(taken..));
+                        self.push(piece.slice(taken..), tally.as_deref_mut());
+                    } else {
+                        whole += 1;
                     }
                 }
+                tally.iter_mut().for_each(|tally| tally.wrote(whole));
                 if !self.waiting.is_empty() {
                     break;
                 }
             }
         }
-        frames.for_each(|piece| self.push(piece.clone()));
+        frames.for_each(|piece| self.push(piece.clone(), tally.as_deref_mut()));
         self.wake();
     }
 }
 
 impl Outlet for Wire {
-    fn deliver(&self, frames: &[Frame]) -> usize {
+    fn deliver(&self, frames: &[Frame], tally: Option<&mut Tally>) -> usize {
         let mut outbox = self.outbox.borrow_mut();
         if outbox.end == End::None {
-            outbox.send(&self.io, frames);
+            outbox.send(&self.io, frames, tally);
+        } else if let Some(tally) = tally {
+            tally.dropped(frames.len() as u64);
         }
         outbox.bytes - outbox.opening
     }
 
-    fn seated(&self, room: RoomId, opening: &[Frame]) {
-        self.deliver(opening);
+    fn seated(&self, room: RoomId, opening: &[Frame], tally: &mut Tally) {
+        self.deliver(opening, Some(tally));
         let mut outbox = self.outbox.borrow_mut();
         outbox.opening = outbox.bytes;
         outbox.seated = true;
@@ -295,9 +314,9 @@ impl Outlet for Wire {
         }
         let keep = usize::from(outbox.begun && !outbox.waiting.is_empty());
         outbox.waiting.truncate(keep);
-        outbox.bytes = outbox.waiting.iter().map(Bytes::len).sum();
+        outbox.bytes = outbox.waiting.iter().map(|piece| piece.bytes.len()).sum();
         outbox.opening = 0;
-        outbox.send(&self.io, &self.departure.goodbye(code));
+        outbox.send(&self.io, &self.departure.goodbye(code), None);
         outbox.end = End::Goodbye;
         outbox.wake();
     }

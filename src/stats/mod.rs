@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::figures::{Load, RoomDetail, RoomLoad};
+use crate::domain::figures::{Ledger, Load, RoomDetail, RoomLoad};
 use crate::domain::{RoomId, Timestamp};
 use crate::rooms::Rooms;
 pub use listing::{BadCursor, Sort};
@@ -103,6 +103,11 @@ impl Stats {
     #[must_use]
     pub fn new(rooms: Rooms, node: Node) -> Self {
         Self { rooms, node: Arc::new(node) }
+    }
+
+    /// What became of the frames that rooms had for sockets.
+    pub async fn ledger(&self) -> Ledger {
+        self.rooms.ledger().await
     }
 
     /// All there is, and each node's part in it.

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::{
-    Encoder, Gauge, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry,
-    TextEncoder,
+    Encoder, Gauge, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 
-use crate::domain::figures::Load;
+use crate::domain::figures::{Ledger, Load};
 
 /// Media type of [`Metrics::text`].
 pub const TEXT_TYPE: &str = prometheus::TEXT_FORMAT;
@@ -43,6 +43,8 @@ struct Inner {
     refused: IntGauge,
     cpu_s: Gauge,
     rss_bytes: IntGauge,
+    frames: IntGaugeVec,
+    imbalance: IntGauge,
 }
 
 impl Metrics {
@@ -76,6 +78,14 @@ impl Metrics {
             &["method"],
         )?;
         registry.register(Box::new(request_seconds.clone()))?;
+        let frames = IntGaugeVec::new(
+            Opts::new(
+                "hubbub_frames",
+                "Frames that rooms had for sockets, by what became of them.",
+            ),
+            &["fate"],
+        )?;
+        registry.register(Box::new(frames.clone()))?;
         let build = Opts::new("hubbub_build_info", "1, with the version as a label.")
             .const_label("version", version);
         let build = IntGauge::with_opts(build)?;
@@ -94,6 +104,11 @@ impl Metrics {
             slow_readers: whole("hubbub_slow_readers", "Sockets with something waiting long.")?,
             refused: whole("hubbub_refused", "Handshakes and posts refused since the start.")?,
             cpu_s: real("hubbub_cpu_seconds", "Processor time used since the start.")?,
+            frames,
+            imbalance: whole(
+                "hubbub_ledger_imbalance",
+                "Frames due to sockets that are neither written, coalesced, dropped nor pending: must be 0.",
+            )?,
             rss_bytes: whole("hubbub_resident_memory_bytes", "Resident memory.")?,
             registry,
         };
@@ -112,7 +127,7 @@ impl Metrics {
     ///
     /// # Errors
     /// When the encoder fails.
-    pub fn text(&self, load: &Load) -> prometheus::Result<Vec<u8>> {
+    pub fn text(&self, load: &Load, ledger: &Ledger) -> prometheus::Result<Vec<u8>> {
         let figures = &self.inner;
         for (gauge, value) in [
             (&figures.sessions, load.sessions),
@@ -126,6 +141,19 @@ impl Metrics {
         ] {
             gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         }
+        for (fate, frames) in [
+            ("due", ledger.due),
+            ("written", ledger.written),
+            ("coalesced", ledger.coalesced),
+            ("dropped", ledger.dropped),
+            ("pending", ledger.pending),
+        ] {
+            figures
+                .frames
+                .with_label_values(&[fate])
+                .set(i64::try_from(frames).unwrap_or(i64::MAX));
+        }
+        figures.imbalance.set(i64::try_from(ledger.imbalance).unwrap_or(i64::MAX));
         figures.messages_per_s.set(load.messages_per_s);
         figures.deliveries_per_s.set(load.deliveries_per_s);
         figures.cpu_s.set(load.cpu_s);
@@ -145,9 +173,14 @@ mod tests {
         metrics.request("GET", 200, Duration::from_millis(3));
         metrics.request("BREW", 418, Duration::from_millis(3));
         let load = Load { sessions: 7, ..Load::default() };
-        let text = String::from_utf8(metrics.text(&load)?).unwrap_or_default();
+        let text = String::from_utf8(
+            metrics.text(&load, &Ledger { due: 3, written: 3, ..Ledger::default() })?,
+        )
+        .unwrap_or_default();
         for line in [
             "hubbub_sessions 7",
+            "hubbub_frames{fate=\"written\"} 3",
+            "hubbub_ledger_imbalance 0",
             "hubbub_http_requests_total{method=\"GET\",status=\"200\"} 1",
             "hubbub_http_requests_total{method=\"other\",status=\"418\"} 1",
             "hubbub_build_info{version=\"0.0.0\"} 1",

@@ -212,7 +212,12 @@ impl Play {
     async fn members(&self) -> BTreeSet<i64> {
         let path = format!("/api/chats/{}/", self.group);
         let chat = self.people[0].api.get(&path).await.is(200);
-        chat["members"].as_array().expect("members").iter().filter_map(|m| m["id"].as_i64()).collect()
+        chat["members"]
+            .as_array()
+            .expect("members")
+            .iter()
+            .filter_map(|m| m["id"].as_i64())
+            .collect()
     }
 
     /// The texts over REST are those of the copy.

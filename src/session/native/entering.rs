@@ -10,7 +10,8 @@ use crate::rooms::joining::{Join, Wants};
 use crate::rooms::resume::Resume;
 use crate::rooms::{RoomHandle, Seat};
 
-use super::super::entry::{Denied, Guest, Proof};
+use super::super::entry::{Denied, Guest};
+use super::super::proof::Proof;
 use super::super::relay::{Step, farewell};
 use super::{Joined, Native, Then};
 

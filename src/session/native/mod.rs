@@ -25,9 +25,10 @@ use crate::protocol::native::{self, Asked, Complaint, ErrorCode, Request};
 use crate::protocol::{Frame, Incoming, close};
 use crate::rooms::{Refused, RoomHandle, Seat, ShardHandle, Slot};
 
-use super::entry::{Porter, Proof};
+use super::entry::Porter;
 use super::note::Note;
 use super::place::Departure;
+use super::proof::Proof;
 use super::relay::Step;
 use acts::Flying;
 use entering::Entering;

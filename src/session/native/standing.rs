@@ -9,7 +9,7 @@ use crate::protocol::close;
 use crate::protocol::native::{self, ErrorCode, Hello};
 use crate::rooms::callers::Caller;
 
-use super::super::entry::Proof;
+use super::super::proof::Proof;
 use super::super::relay::Step;
 use super::{Native, Then};
 

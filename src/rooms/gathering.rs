@@ -1,0 +1,131 @@
+//! The figures of all rooms, asked of the rooms and Shards and added up. Part of the handle on all
+//! rooms; called by `stats/`. Keeps the last answer for a second, whoever asks.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::domain::figures::{Durations, Ledger, Load, Rate, RoomDetail, RoomLoad};
+use crate::domain::{RoomId, Timestamp, clock};
+
+use super::figures::{RoomSnapshot, session_row};
+use super::group::GroupFigures;
+use super::room::Snapshot;
+use super::{Rooms, Seat};
+
+/// Figures are gathered at most once in this time, whoever asks.
+const FIGURES_LAST_MICROS: u64 = 1_000_000;
+
+/// All rooms' figures at one moment.
+#[derive(Clone)]
+pub(super) struct Gathered {
+    at: Timestamp,
+    rooms: Arc<Vec<RoomLoad>>,
+    total: Load,
+    ledger: Ledger,
+}
+
+impl Rooms {
+    /// Every live room's own figures, asked of the rooms and Shards; at most one round a second,
+    /// whoever asks. The time is when they were asked.
+    pub async fn loads(&self) -> (Timestamp, Arc<Vec<RoomLoad>>) {
+        let gathered = self.gathered().await;
+        (gathered.at, gathered.rooms)
+    }
+
+    /// All rooms added up. `cpu_s` and `rss_bytes` are the process's and stay 0 here.
+    pub async fn load(&self) -> (Timestamp, Load) {
+        let gathered = self.gathered().await;
+        (gathered.at, gathered.total)
+    }
+
+    /// What became of the frames of all rooms.
+    pub async fn ledger(&self) -> Ledger {
+        self.gathered().await.ledger
+    }
+
+    /// One live room with its people and sockets, at most `limit` of each. None: it isn't live.
+    pub async fn detail(&self, room: RoomId, limit: usize) -> Option<RoomDetail> {
+        let handle = self.directory.send(room, |_| false)?;
+        let snapshot = handle.addr.send(Snapshot { seats: limit }).await.ok()?;
+        let (mut figures, mut looked) = (GroupFigures::default(), HashMap::new());
+        for shard in self.shards.all() {
+            if let Some(group) = shard.survey().await.0.get(&room) {
+                figures.add(group);
+            }
+            let is_here = |seat: &&Arc<Seat>| seat.slot.worker == shard.worker;
+            let here: Vec<_> = snapshot.seats().iter().filter(is_here).cloned().collect();
+            let seen = shard.look(room, here.clone()).await;
+            looked.extend(here.into_iter().map(|seat| seat.session).zip(seen));
+        }
+        let row = |seat: &Arc<Seat>| {
+            session_row(seat, looked.get(&seat.session).copied().unwrap_or_default(), &self.node)
+        };
+        Some(RoomDetail {
+            load: snapshot.load(&figures, &self.node, clock::now()),
+            users: snapshot.users().to_vec(),
+            session_list: snapshot.seats().iter().map(row).collect(),
+            ledger: figures.ledger,
+        })
+    }
+
+    async fn gathered(&self) -> Gathered {
+        let mut gathered = self.gathered.lock().await;
+        let now = clock::now();
+        match &*gathered {
+            Some(fresh) if now.micros_since(fresh.at) < FIGURES_LAST_MICROS => fresh.clone(),
+            _ => gathered.insert(self.gather(now).await).clone(),
+        }
+    }
+
+    async fn gather(&self, now: Timestamp) -> Gathered {
+        // The rooms first: each has the Shards balance its accounts.
+        let mut snapshots = Vec::new();
+        for handle in self.directory.handles() {
+            snapshots.extend(handle.addr.send(Snapshot { seats: 0 }).await);
+        }
+        let mut groups: HashMap<RoomId, GroupFigures> = HashMap::new();
+        let mut ledger = Ledger::default();
+        for shard in self.shards.all() {
+            let (here, left) = shard.survey().await;
+            ledger.add(&left);
+            for (room, group) in here {
+                ledger.add(&group.ledger);
+                groups.entry(room).or_default().add(&group);
+            }
+        }
+        let (mut rooms, mut total) = (Vec::new(), Load::default());
+        let (mut messages, mut delivered, mut fanout) =
+            (Rate::default(), Rate::default(), Durations::default());
+        for snapshot in snapshots {
+            let figures = groups.remove(&snapshot.room()).unwrap_or_default();
+            messages.merge(snapshot.messages());
+            delivered.merge(figures.delivered);
+            fanout.add(&figures.fanout);
+            if let Some(load) = Self::live_load(&snapshot, &figures, &self.node, now) {
+                total.rooms += 1;
+                total.sessions += load.sessions;
+                total.guests += snapshot.guests();
+                total.queued_bytes += load.queued_bytes;
+                total.slow_readers += load.slow_readers;
+                rooms.push(load);
+            }
+        }
+        total.users = self.online.count() as u64;
+        total.messages_per_s = messages.per_second(now);
+        total.deliveries_per_s = delivered.per_second(now);
+        total.fanout_ms = fanout.percentiles();
+        total.store_ms = self.store.writer().figures().store_time.percentiles();
+        total.refused = self.refusals.load(Ordering::Relaxed);
+        Gathered { at: now, rooms: Arc::new(rooms), total, ledger }
+    }
+
+    fn live_load(
+        snapshot: &RoomSnapshot,
+        figures: &GroupFigures,
+        node: &str,
+        now: Timestamp,
+    ) -> Option<RoomLoad> {
+        Some(snapshot.load(figures, node, now)).filter(|load| load.sessions > 0)
+    }
+}

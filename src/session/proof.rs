@@ -1,0 +1,89 @@
+//! What a socket's credential proves: a user, nobody, or that it is refused. Part of the porter in
+//! `entry.rs`, which then decides where he may go. Asks `auth/`.
+
+use crate::auth::TokenError;
+use crate::domain::SignedIn;
+use crate::protocol::close;
+
+use super::door::{Credential, Refusal};
+use super::entry::{Denied, EXPIRED, FORBIDDEN, Porter};
+
+/// What a socket's credential turned out to be.
+#[derive(Clone, Debug)]
+pub enum Proof {
+    /// There is none.
+    Nothing,
+    /// An explicit one of this user.
+    Token(SignedIn),
+    /// A cookie of this user.
+    Cookie(SignedIn),
+    /// A cookie that proves nothing: past its time, or wrong, or from a foreign origin.
+    ExpiredCookie,
+    /// The same.
+    WrongCookie,
+}
+
+impl Proof {
+    /// The user whom it proves.
+    #[must_use]
+    pub const fn user(&self) -> Option<&SignedIn> {
+        match self {
+            Self::Token(user) | Self::Cookie(user) => Some(user),
+            _ => None,
+        }
+    }
+
+    pub(super) const fn is_cookie(&self) -> bool {
+        matches!(self, Self::Cookie(_) | Self::ExpiredCookie | Self::WrongCookie)
+    }
+
+    /// How a room that needs an account turns this one away.
+    pub(super) const fn denied(&self) -> Denied {
+        match self {
+            Self::ExpiredCookie => EXPIRED,
+            _ => FORBIDDEN,
+        }
+    }
+}
+
+impl Porter {
+    /// On native sockets a credential that is wrong is refused, a cookie's too.
+    pub(super) async fn prove_native(&self, credential: &Credential) -> Result<Proof, Denied> {
+        if matches!(credential, Credential::Cookie(_, false)) {
+            return Err(FORBIDDEN);
+        }
+        match self.prove(credential).await {
+            Ok(Proof::ExpiredCookie) => Err(EXPIRED),
+            Ok(Proof::WrongCookie) => Err(Denied::Close(close::UNAUTHORIZED)),
+            Err(Denied::Refuse(refusal)) if refusal.status == 403 => {
+                Err(Denied::Close(close::UNAUTHORIZED))
+            }
+            proved => proved,
+        }
+    }
+
+    /// On plain sockets a cookie that proves nothing is as good as none.
+    pub(super) async fn prove(&self, credential: &Credential) -> Result<Proof, Denied> {
+        match credential {
+            Credential::Nothing => Ok(Proof::Nothing),
+            Credential::Ticket(ticket) => match self.auth.use_ticket(ticket).await {
+                Ok(user) => Ok(Proof::Token(user)),
+                Err(TokenError::Busy) => Err(Denied::Refuse(Refusal::BUSY)),
+                Err(_) => Err(FORBIDDEN),
+            },
+            Credential::Cookie(_, false) => Ok(Proof::WrongCookie),
+            Credential::Cookie(token, true) => match self.auth.identify(token).await {
+                Ok(user) => Ok(Proof::Cookie(user)),
+                Err(TokenError::Expired) => Ok(Proof::ExpiredCookie),
+                Err(TokenError::Invalid) => Ok(Proof::WrongCookie),
+                Err(TokenError::Busy) => Err(Denied::Refuse(Refusal::BUSY)),
+            },
+            Credential::Token(token) => match self.auth.identify(token).await {
+                Ok(user) => Ok(Proof::Token(user)),
+                Err(TokenError::Expired) => Err(EXPIRED),
+                Err(TokenError::Invalid) => Err(FORBIDDEN),
+                Err(TokenError::Busy) => Err(Denied::Refuse(Refusal::BUSY)),
+            },
+        }
+    }
+}
