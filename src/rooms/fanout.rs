@@ -12,7 +12,7 @@ use actix::prelude::*;
 
 use crate::config::SessionSettings;
 use crate::domain::{LoginId, RoomId, UserId};
-use crate::protocol::{CloseCode, Frame, close};
+use crate::protocol::{CloseCode, Dialect, Frame, close};
 
 use super::callers::Callers;
 use super::gauge::Online;
@@ -226,8 +226,10 @@ impl Handler<CloseWhere> for Shard {
             self.acts.pop_front();
         }
         self.acts.push_back((Instant::now(), whose.clone(), code));
+        // A native socket may live by a newer login than the one that it came with.
         let seats = self.groups.values().flat_map(Group::seats);
-        let seated = seats.filter(|seat| whose.fits(seat.user(), seat.login)).map(|seat| seat.slot);
+        let plain = seats.filter(|seat| seat.dialect != Dialect::Native);
+        let seated = plain.filter(|seat| whose.fits(seat.user(), seat.login)).map(|seat| seat.slot);
         let slots: HashSet<_> = seated.chain(self.callers.slots_of(&whose)).collect();
         for outlet in slots.into_iter().filter_map(outlet::find) {
             outlet.close(code);
