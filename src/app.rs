@@ -207,7 +207,7 @@ fn serve(parts: &Parts, porter: Porter, listener: TcpListener) -> anyhow::Result
                     config
                         .app_data(data.0)
                         .app_data(data.1)
-                        .service(web::resource("/ws/{path:.*}").to(web_actors::serve));
+                        .service(web::resource(["/ws", "/ws/{path:.*}"]).to(web_actors::serve));
                 });
                 HttpService::build()
                     .client_request_timeout(head_timeout)

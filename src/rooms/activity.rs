@@ -84,7 +84,7 @@ impl Room {
         let counting = async move {
             let mut counted = HashMap::new();
             for user in unknown {
-                let unread = store.unread(user, &[room]).await?;
+                let unread = store.unread_up_to(user, &[room], head).await?;
                 counted.extend(unread.get(&room).map(|unread| (user, *unread)));
             }
             Ok(counted)
@@ -113,7 +113,7 @@ impl Room {
             .collect();
         let of = |user: &UserId| counted.get(user).or_else(|| self.activity.unread.get(user));
         let whose: Vec<_> = here.iter().filter_map(|user| Some((*user, *of(user)?))).collect();
-        // What came while it was counted may be in it or not: then it is counted again.
+        // What came while it was counted is not in it: then it is counted again.
         if self.state.head() == head {
             self.activity.unread.extend(counted);
         }

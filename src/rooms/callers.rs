@@ -102,10 +102,10 @@ impl Callers {
     }
 }
 
-/// Light: who has something waiting does without.
+/// Light: who has much waiting does without.
 fn tell(slot: Slot, frame: &Frame) {
     if let Some(outlet) = outlet::find(slot)
-        && outlet.backlog().bytes == 0
+        && !outlet.backlog().is_too_much_for_light()
     {
         outlet.deliver(std::slice::from_ref(frame), None);
     }

@@ -275,7 +275,8 @@ impl Group {
                 continue;
             }
             let outlet = if is_busy || *lags { None } else { outlet::find(seat.slot) };
-            if let Some(outlet) = outlet.filter(|outlet| outlet.backlog().bytes == 0) {
+            if let Some(outlet) = outlet.filter(|outlet| !outlet.backlog().is_too_much_for_light())
+            {
                 outlet.deliver(std::slice::from_ref(frame), Some(tally));
             } else {
                 tally.dropped(1);

@@ -218,6 +218,18 @@ impl Rooms {
         })?;
         self.directory.release_name(room);
         self.registry.do_send(CloseNow(room));
+        if closed {
+            match self.store.members(room).await {
+                Ok(members) => {
+                    let whose: Vec<_> =
+                        members.iter().map(|member| UserId(member.card.id)).collect();
+                    self.tell_chat(room, ChatAction::Removed, &whose);
+                }
+                Err(error) => {
+                    log::warn!("room {room}: its members were not told of its end: {error}");
+                }
+            }
+        }
         Ok(closed)
     }
 
@@ -232,8 +244,12 @@ impl Rooms {
 
     /// Tells users' native sockets that a chat is theirs now.
     pub fn tell_new_chat(&self, chat: RoomId, whose: &[UserId]) {
+        self.tell_chat(chat, ChatAction::Added, whose);
+    }
+
+    fn tell_chat(&self, chat: RoomId, action: ChatAction, whose: &[UserId]) {
         let whose: Vec<_> = whose.iter().map(|user| (*user, 0)).collect();
-        let news = ChatNews { chat, action: ChatAction::Added, seq: 0, whose: whose.into() };
+        let news = ChatNews { chat, action, seq: 0, whose: whose.into() };
         self.shards.all().iter().for_each(|shard| shard.tell_chat(news.clone()));
     }
 

@@ -48,6 +48,18 @@ pub struct Backlog {
     pub since: Option<Instant>,
 }
 
+/// Bytes that may wait for a socket that still gets light frames: what is only on its way to the
+/// kernel holds nothing up.
+const LIGHT_BEHIND: usize = 16 * 1_024;
+
+impl Backlog {
+    /// Whether light frames are left out for this socket.
+    #[must_use]
+    pub const fn is_too_much_for_light(self) -> bool {
+        self.bytes > LIGHT_BEHIND
+    }
+}
+
 /// The address of a socket: `generation` tells it from a later one in the same place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Slot {

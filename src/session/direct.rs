@@ -282,8 +282,10 @@ impl DirectSession {
     fn hear_what_was_read(&mut self, task: &mut TaskContext<'_>) {
         let Some(session) = &mut self.session else { return };
         while !self.wire.is_closing() {
-            while let Poll::Ready(step) = session.poll(task) {
+            if let Poll::Ready(step) = session.poll(task) {
                 Self::take(&self.wire, step);
+                // A session that said goodbye is not asked again: it would say so for ever.
+                continue;
             }
             let is_behind = self.wire.backlog().bytes > BACKLOG_TO_PAUSE_AT;
             if self.wire.is_closing() || is_behind || session.is_full() {

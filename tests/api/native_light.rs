@@ -119,7 +119,7 @@ on_both_engines! {
         let server = server.restart().await;
         let mut his = server.native_as(&bob).await;
         assert_eq!(his.join(&group).await.joined["me"]["read_seq"], last - 1);
-        unread_is(&bob, &group, 1).await;
+        unread_is(&bob.at(&server), &group, 1).await;
     }
 
     async fn a_read_mark_goes_forward_alone_and_never_past_the_head(setup: Setup) {

@@ -163,7 +163,7 @@ on_both_engines! {
     }
 
     async fn too_many_sockets_of_a_user_are_4504(setup: Setup) {
-        let setup = setup.without("RATE_LIMITS").env("HUBBUB__SESSION__MAX_PER_USER", "2");
+        let setup = setup.without("RATE_LIMITS").env("HUBBUB__PACES__MAX_PER_USER", "2");
         let server = setup.start().await;
         let (alice, bob) = (server.account("alice").await, server.account("bob").await);
         let one = server.native_as(&alice).await;
@@ -181,7 +181,7 @@ on_both_engines! {
     }
 
     async fn too_many_sockets_of_an_address_are_4504(setup: Setup) {
-        let setup = setup.without("RATE_LIMITS").env("HUBBUB__SESSION__MAX_PER_IP", "3");
+        let setup = setup.without("RATE_LIMITS").env("HUBBUB__PACES__MAX_PER_IP", "3");
         let server = setup.start().await;
         let (alice, bob) = (server.account("alice").await, server.account("bob").await);
         let _hers = server.native_as(&alice).await;
@@ -194,7 +194,7 @@ on_both_engines! {
     }
 
     async fn too_many_unproven_sockets_of_an_address_are_4504(setup: Setup) {
-        let setup = setup.without("RATE_LIMITS").env("HUBBUB__SESSION__MAX_UNPROVEN_PER_IP", "2");
+        let setup = setup.without("RATE_LIMITS").env("HUBBUB__PACES__MAX_UNPROVEN_PER_IP", "2");
         let server = setup.start().await;
         let alice = server.account("alice").await;
         let mut one = server.native_guest().await;

@@ -26,10 +26,11 @@ on_both_engines! {
     async fn the_same_client_id_is_the_first_message_and_nobody_sees_it_twice(setup: Setup) {
         let server = setup.start().await;
         let alice = server.account("alice").await;
-        let mut user = server.native_as(&alice).await;
-        user.join("open").await;
+        // Who comes first decides whether guests are welcome.
         let mut guest = server.native_guest().await;
         guest.join("open").await;
+        let mut user = server.native_as(&alice).await;
+        user.join("open").await;
         let mut witness = server.native_guest().await;
         witness.join("open").await;
         for socket in [&mut user, &mut guest] {

@@ -60,6 +60,11 @@ impl Account {
         }
     }
 
+    /// The same login at the server's new address, after a restart.
+    pub fn at(&self, server: &Server) -> Self {
+        Self { api: server.api().bearer(&self.access), ..self.clone() }
+    }
+
     /// Another login of the same user.
     pub async fn again(&self) -> Self {
         let (access, refresh) = sign_in(&self.api, &self.username).await;

@@ -49,8 +49,14 @@ impl Follower {
         self.seen.push(digest(event));
     }
 
-    /// Joins on this socket, and holds the room up to its head at that moment.
-    pub async fn join(&mut self, socket: &mut Native) -> Result<(), Ended> {
+    /// One that holds the first so many events of what this one holds.
+    pub fn up_to(&self, have: usize) -> Self {
+        let (room, epoch, chat) = (self.room.clone(), self.epoch.clone(), self.chat.clone());
+        Self { room, epoch, chat, seen: self.seen[..have].to_vec(), resumed: 0, lagged: 0 }
+    }
+
+    /// Joins on this socket, and holds the room up to its head at that moment; the answer.
+    pub async fn join(&mut self, socket: &mut Native) -> Result<Value, Ended> {
         let mut join = json!({"type": "join", "room": self.room});
         if let Some(epoch) = &self.epoch {
             join["after"] = json!(self.have());
@@ -69,7 +75,8 @@ impl Follower {
             assert_eq!(joined["to"], self.have(), "{joined}: what was replayed");
             assert_eq!(joined["more"], self.have() < head, "{joined}");
         }
-        self.catch_up(socket, head).await
+        self.catch_up(socket, head).await?;
+        Ok(joined)
     }
 
     /// Fetches what is missing up to this `seq`.
@@ -87,18 +94,16 @@ impl Follower {
         Ok(())
     }
 
-    /// Takes one frame, whatever it is.
-    pub async fn step(&mut self, socket: &mut Native) -> Result<(), Ended> {
-        let frame = socket.try_next().await?;
+    /// Takes a frame that came on this socket, whatever it is.
+    pub async fn hear(&mut self, socket: &mut Native, frame: &Value) -> Result<(), Ended> {
         if frame["chat_id"] != self.chat {
             return Ok(());
         }
         if is_durable(&frame) {
-            self.take(&frame);
+            self.take(frame);
         } else if frame["type"] == "lag" {
             self.lagged += 1;
-            let head = seq(&frame);
-            self.catch_up(socket, head).await?;
+            self.catch_up(socket, seq(frame)).await?;
             self.join(socket).await?;
         }
         Ok(())
@@ -107,7 +112,8 @@ impl Follower {
     /// Takes frames until this event is held, or the connection ends.
     pub async fn until(&mut self, socket: &mut Native, head: i64) -> Result<(), Ended> {
         while self.have() < head {
-            self.step(socket).await?;
+            let frame = socket.try_next().await?;
+            self.hear(socket, &frame).await?;
         }
         Ok(())
     }

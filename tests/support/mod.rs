@@ -5,6 +5,7 @@
 pub mod account;
 pub mod admin;
 pub mod api;
+pub mod chatter;
 pub mod dice;
 pub mod eventually;
 pub mod follower;
@@ -26,6 +27,7 @@ pub mod variants;
 
 pub use account::Account;
 pub use api::{Answer, Api};
+pub use chatter::{Chatter, Crowd, Phase};
 pub use eventually::eventually;
 pub use follower::Follower;
 pub use native::Native;

@@ -1,10 +1,10 @@
 //! One who sends flat out, twenty in flight, through drops and restarts as a client should: what
-//! was not answered is sent again with the same `client_id`, by the same sender.
+//! was not answered is sent again with the same `client_id`, by the same sender. It opens no
+//! socket and joins nothing; `chatter` does.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use tokio::sync::watch;
 
 use super::native::{Ended, Native, seq};
 
@@ -21,28 +21,42 @@ pub struct Sender {
     next: usize,
     open: BTreeSet<usize>,
     answered: BTreeMap<usize, (String, i64)>,
+    /// Answers that said `duplicate`.
+    pub duplicates: usize,
+    /// Answers after which it was to be sent again.
+    pub refused: usize,
 }
 
 impl Sender {
     /// Of this name, to this room; each message is so long.
     pub fn new(name: &str, room: &str, len: usize) -> Self {
-        let (name, room) = (name.to_owned(), room.to_owned());
-        let padding = "x".repeat(len);
-        let (open, answered) = (BTreeSet::new(), BTreeMap::new());
-        Self { name, room, padding, guest_token: None, next: 0, open, answered }
+        Self {
+            name: name.to_owned(),
+            room: room.to_owned(),
+            padding: "x".repeat(len),
+            guest_token: None,
+            next: 0,
+            open: BTreeSet::new(),
+            answered: BTreeMap::new(),
+            duplicates: 0,
+            refused: 0,
+        }
     }
 
-    /// Joins on a fresh socket, a guest as the same one as before, and sends what is open again.
-    pub async fn begin(&mut self, socket: &mut Native) -> Result<(), Ended> {
+    /// Before it joins on a fresh socket: a guest is the same one as before.
+    pub async fn prove(&self, socket: &mut Native) -> Result<(), Ended> {
         if socket.said_hello()["user"].is_null()
             && let Some(token) = &self.guest_token
         {
             let ok = socket.try_ask(json!({"type": "auth", "guest_token": token})).await?;
             assert_eq!(ok["type"], "ok", "{ok}");
         }
-        let join = json!({"type": "join", "room": self.room});
-        let entry = socket.try_enter(join).await?;
-        if let Some(token) = entry.joined["guest_token"].as_str() {
+        Ok(())
+    }
+
+    /// After it has joined: sends again what has no answer.
+    pub async fn resend(&mut self, socket: &mut Native, joined: &Value) -> Result<(), Ended> {
+        if let Some(token) = joined["guest_token"].as_str() {
             self.guest_token = Some(token.to_owned());
         }
         for n in self.open.clone() {
@@ -64,43 +78,47 @@ impl Sender {
         format!("{} {n}", self.name)
     }
 
-    /// Sends until there is enough, and until everything is answered then.
-    pub async fn run(
-        &mut self,
-        socket: &mut Native,
-        enough: &watch::Receiver<bool>,
-        count: &watch::Sender<usize>,
-    ) -> Result<(), Ended> {
-        loop {
-            while self.open.len() < IN_FLIGHT && !*enough.borrow() {
-                self.send(socket, self.next).await?;
-                self.next += 1;
+    /// Sends until as many are in flight as may be.
+    pub async fn fill(&mut self, socket: &mut Native) -> Result<(), Ended> {
+        while self.open.len() < IN_FLIGHT {
+            self.next += 1;
+            self.send(socket, self.next).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes a frame, whatever it is; whether it is the `ok` to something sent.
+    pub async fn hear(&mut self, socket: &mut Native, frame: &Value) -> Result<bool, Ended> {
+        let Some(n) = frame["ref"].as_str().and_then(|name| name.parse().ok()) else {
+            return Ok(false);
+        };
+        match (frame["type"].as_str(), frame["code"].as_str()) {
+            (Some("ok"), _) => {
+                self.answered(n, frame);
+                Ok(true)
             }
-            if self.open.is_empty() {
-                return Ok(());
+            (_, Some("busy" | "unknown_outcome")) => {
+                self.refused += 1;
+                self.send(socket, n).await?;
+                Ok(false)
             }
-            let answer = socket.try_next().await?;
-            let Some(n) = answer["ref"].as_str().and_then(|name| name.parse().ok()) else {
-                continue;
-            };
-            match (answer["type"].as_str(), answer["code"].as_str()) {
-                (Some("ok"), _) => {
-                    self.answered(n, &answer);
-                    count.send_modify(|count| *count += 1);
-                }
-                (_, Some("busy" | "unknown_outcome")) => self.send(socket, n).await?,
-                _ => panic!("{}: {answer}", self.name),
-            }
+            _ => panic!("{}: {frame}", self.name),
         }
     }
 
     fn answered(&mut self, n: usize, ok: &Value) {
         let id = ok["id"].as_str().expect("an id").to_owned();
         let place = (id, seq(ok));
+        self.duplicates += usize::from(ok["duplicate"] == true);
         self.open.remove(&n);
         if let Some(before) = self.answered.insert(n, place.clone()) {
             assert_eq!(before, place, "{} {n}: answered twice, the same way", self.name);
         }
+    }
+
+    /// Whether everything was answered.
+    pub fn is_idle(&self) -> bool {
+        self.open.is_empty()
     }
 
     /// How many were answered with `ok`.
@@ -118,7 +136,8 @@ impl Sender {
             assert_eq!((event["id"].as_str(), seq(event)), (Some(id.as_str()), *at), "{event}");
             let said = event["message"].as_str().expect("a message");
             assert!(said.starts_with(&format!("{} ", self.text(*n))), "{event}");
-            assert!(*at > before, "{} {n}: out of order", self.name);
+            // What was refused went out again behind what had been sent after it.
+            assert!(*at > before || self.refused > 0, "{} {n}: out of order", self.name);
             before = *at;
         }
         let prefix = format!("{} ", self.name);

@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 /// The longest that an event of a healthy server is waited for.
-pub const SOON: Duration = Duration::from_secs(10);
+pub const SOON: Duration = Duration::from_secs(30);
 
 /// A connection, and the answer that opened it.
 pub(super) type Opened = (WebSocketStream<TcpStream>, HandshakeAnswer);

@@ -1,7 +1,10 @@
 //! What a client does in a room that its socket follows: posts and acts, which the room answers
 //! once they are stored; light signals, which nobody answers; and questions.
 
+use serde_json::json;
+
 use crate::domain::{EventId, EventKind, Posted, RoomId};
+use crate::protocol::inbound::RAW_MAX_BYTES;
 use crate::protocol::native::{self, ErrorCode, Request};
 use crate::rooms::Refused;
 use crate::rooms::asking::{AskWho, Recall};
@@ -10,7 +13,7 @@ use crate::rooms::resume::{PAGE_BYTES, PAGE_EVENTS};
 use crate::rooms::telling::{Read, Typing};
 use crate::rooms::ticket::Ticket;
 
-use super::{Native, Then};
+use super::{Joined, Native, Then};
 
 /// A post on its way: how it is answered.
 pub(super) struct Flying {
@@ -26,6 +29,14 @@ struct Words {
     raw: Option<String>,
     client_id: Option<String>,
     target: Option<EventId>,
+}
+
+/// What a plain guest of a page would have sent to say the same under his name: other pages know
+/// a name by it (CONTRACT section 3).
+fn said_with_nick(joined: &Joined, message: &str) -> Option<String> {
+    let nick_name = joined.seat.nick_name.as_ref().filter(|_| joined.seat.user().is_none())?;
+    let said = json!({"message": message, "nick_name": nick_name}).to_string();
+    (said.len() <= RAW_MAX_BYTES).then_some(said)
 }
 
 impl Native {
@@ -53,8 +64,9 @@ impl Native {
         };
         match request {
             Request::Send { message, client_id, reply_to, .. } => {
+                let raw = self.rooms.get(&room).and_then(|joined| said_with_nick(joined, &message));
                 let words = words(EventKind::Message, message, reply_to);
-                self.post(reference, Words { client_id, ..words });
+                self.post(reference, Words { raw, client_id, ..words });
             }
             Request::Edit { id, message, .. } => {
                 self.post(reference, words(EventKind::Edit, message, Some(id)));
@@ -182,6 +194,7 @@ impl Native {
         let store = self.berth.porter.store().clone();
         self.work(async move {
             let answer = async {
+                let reference = reference.as_deref();
                 if let Some(frame) = in_window.await.map_err(|_| Refused::Busy)?? {
                     return Ok(frame);
                 }
@@ -207,12 +220,12 @@ impl Native {
                     }),
                 };
                 let more = edge.map_err(|_| Refused::Busy)?;
-                Ok(native::history(reference.as_deref(), room, &events, more))
+                Ok(native::history(reference, room, &events, more))
             };
             let answer: Result<_, Refused> = answer.await;
             Box::new(move |session: &mut Self| match answer {
                 Ok(frame) => session.say(frame),
-                Err(refused) => session.refused(None, refused),
+                Err(refused) => session.refused(reference.as_deref(), refused),
             }) as Then
         });
     }
