@@ -22,7 +22,7 @@ use crate::domain::{clock, ids};
 use crate::http::{self, Parts};
 use crate::protocol::{Gate, close};
 use crate::rooms::Rooms;
-use crate::session::{Porter, direct, web_actors};
+use crate::session::{Porter, capacity, direct, web_actors};
 use crate::stats::{Node, Stats};
 use crate::store::{Store, StoreError};
 use crate::telemetry::metrics::Metrics;
@@ -73,9 +73,14 @@ impl App {
         let stats = Stats::new(rooms.clone(), Node { name: node, started_at: clock::now() });
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"))?;
         let draining = Arc::new(AtomicBool::new(false));
+        let max_sockets = capacity::sockets(&settings.session);
+        log::info!("this node takes {max_sockets} sockets");
+        let paces = Paces::new(&settings.paces, settings.auth.rate_limits, max_sockets);
+        let paces = Arc::new(paces);
         let parts = Parts {
             store: store.clone(),
             auth: auth.clone(),
+            paces: Arc::clone(&paces),
             rooms: rooms.clone(),
             stats,
             metrics,
@@ -86,7 +91,7 @@ impl App {
             auth,
             store.clone(),
             rooms.clone(),
-            Arc::new(Paces::new(&settings.paces, settings.auth.rate_limits)),
+            paces,
             settings.auth.allow_guests,
             Arc::clone(&draining),
         );

@@ -29,6 +29,7 @@ pub struct TooFast(pub Duration);
 pub struct Paces {
     settings: PaceSettings,
     on: bool,
+    max_sockets: u32,
     places: RandomState,
     messages: DefaultKeyedRateLimiter<u64>,
     creations: DefaultKeyedRateLimiter<u64>,
@@ -56,9 +57,10 @@ pub enum Act {
 }
 
 impl Paces {
-    /// By the settings; `on`: the switch that lifts every rate and count.
+    /// By the settings; `on`: the switch that lifts every rate and count, but not `max_sockets`,
+    /// which is what the node can hold.
     #[must_use]
-    pub fn new(settings: &PaceSettings, on: bool) -> Self {
+    pub fn new(settings: &PaceSettings, on: bool, max_sockets: u32) -> Self {
         let twice = |rate: u32| at_least_one(rate.saturating_mul(2));
         let messages = Quota::per_second(twice(settings.messages_per_s))
             .allow_burst(twice(settings.messages_burst));
@@ -66,6 +68,7 @@ impl Paces {
         Self {
             settings: settings.clone(),
             on,
+            max_sockets,
             places: RandomState::new(),
             messages: RateLimiter::keyed(messages),
             creations: RateLimiter::keyed(creations),
@@ -97,13 +100,21 @@ impl Paces {
         self.check(&self.messages, &user)
     }
 
-    /// Somebody makes a room: a user, or guests of one address.
+    /// A user makes a room.
+    ///
+    /// # Errors
+    /// Over his rate.
+    pub fn creation(&self, user: UserId) -> Result<(), TooFast> {
+        self.check(&self.creations, &user)
+    }
+
+    /// Somebody makes a room, perhaps a guest: those of one address share a rate.
     ///
     /// # Errors
     /// Over the rate.
-    pub fn creation(&self, user: Option<UserId>, ip: IpAddr) -> Result<(), TooFast> {
+    pub fn creation_from(&self, ip: IpAddr, user: Option<UserId>) -> Result<(), TooFast> {
         match user {
-            Some(user) => self.check(&self.creations, &user),
+            Some(user) => self.creation(user),
             None => self.check(&self.creations, &network(ip)),
         }
     }
@@ -121,20 +132,48 @@ impl Paces {
         limiter.check_key(&place).map_err(|until| TooFast(until.wait_time_from(clock.now())))
     }
 
-    /// Counts a socket in; it is counted out when the pass is dropped. `owes`: it has yet to say
-    /// who it is. None: there are too many.
+    /// Counts a socket in, whosever it is; it is counted out when the pass is dropped. None: the
+    /// node can hold no more.
     #[must_use]
-    pub fn count_in(&self, user: Option<UserId>, ip: IpAddr, owes: bool) -> Option<Pass> {
+    pub fn admit(&self) -> Option<Pass> {
         let mut pass = Pass {
             census: Arc::clone(&self.census),
+            max_of_node: self.max_sockets,
             max: if self.on { self.settings.maxima() } else { [u32::MAX; 3] },
-            held: Vec::with_capacity(3),
+            held: Vec::with_capacity(4),
         };
-        let ip = network(ip);
-        let is_in = pass.take(Who::Address(ip))
-            && user.is_none_or(|user| pass.take(Who::User(user)))
-            && (!owes || pass.take(Who::Owing(ip)));
-        is_in.then_some(pass)
+        pass.take(Who::Anybody).then_some(pass)
+    }
+}
+
+/// The turn of a message whose sender waits for it instead of being refused: its socket's rate
+/// lets it pass, then its user's, each once however often it is tried.
+#[derive(Debug, Default)]
+pub struct Turn {
+    past_socket: bool,
+    past_user: bool,
+}
+
+impl Turn {
+    /// Tries to pass what it has not passed yet.
+    ///
+    /// # Errors
+    /// Too early.
+    pub fn come(
+        &mut self,
+        socket: &SocketPaces,
+        node: &Paces,
+        user: Option<UserId>,
+    ) -> Result<(), TooFast> {
+        if !self.past_socket {
+            socket.check(Act::Message)?;
+            self.past_socket = true;
+        }
+        if let (Some(user), false) = (user, self.past_user) {
+            node.message(user)?;
+            self.past_user = true;
+        }
+        Ok(())
     }
 }
 
@@ -160,6 +199,7 @@ impl SocketPaces {
 /// Whose sockets are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Who {
+    Anybody,
     User(UserId),
     Address(IpAddr),
     Owing(IpAddr),
@@ -172,12 +212,23 @@ type Census = HashMap<Who, u32>;
 #[derive(Debug)]
 pub struct Pass {
     census: Arc<Mutex<Census>>,
+    max_of_node: u32,
     /// Of a user, of an address, of those of an address that owe their first word.
     max: [u32; 3],
     held: Vec<Who>,
 }
 
 impl Pass {
+    /// Counts the socket as one of this address, and of this user when it is known; `owes`: it has
+    /// yet to say who it is. False: there are too many.
+    #[must_use]
+    pub fn is_of(&mut self, user: Option<UserId>, ip: IpAddr, owes: bool) -> bool {
+        let ip = network(ip);
+        self.take(Who::Address(ip))
+            && user.is_none_or(|user| self.take(Who::User(user)))
+            && (!owes || self.take(Who::Owing(ip)))
+    }
+
     /// The socket has said who it is; false: that user has too many.
     #[must_use]
     pub fn is_proven(&mut self, user: Option<UserId>) -> bool {
@@ -188,6 +239,7 @@ impl Pass {
 
     fn take(&mut self, who: Who) -> bool {
         let max = match who {
+            Who::Anybody => self.max_of_node,
             Who::User(_) => self.max[0],
             Who::Address(_) => self.max[1],
             Who::Owing(_) => self.max[2],
@@ -244,7 +296,12 @@ mod tests {
             max_per_ip: 3,
             max_unproven_per_ip: 1,
         };
-        Paces::new(&settings, on)
+        Paces::new(&settings, on, 4)
+    }
+
+    fn count_in(paces: &Paces, user: Option<UserId>, owes: bool) -> Option<Pass> {
+        let mut pass = paces.admit()?;
+        pass.is_of(user, IP, owes).then_some(pass)
     }
 
     const IP: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
@@ -257,21 +314,47 @@ mod tests {
         assert_eq!((0..9).filter(|_| socket.check(Act::Join).is_ok()).count(), 2);
         assert_eq!((0..9).filter(|_| paces.message(UserId(1)).is_ok()).count(), 6);
         assert!(paces.message(UserId(2)).is_ok());
-        assert_eq!((0..9).filter(|_| paces.creation(None, IP).is_ok()).count(), 2);
+        assert_eq!((0..9).filter(|_| paces.creation_from(IP, None).is_ok()).count(), 2);
+        assert_eq!((0..9).filter(|_| paces.creation(UserId(1)).is_ok()).count(), 2);
+        assert!(paces.creation_from(IP, Some(UserId(1))).is_err());
         assert!((0..99).all(|_| lifted.message(UserId(1)).is_ok()));
+    }
+
+    #[test]
+    fn a_message_whose_turn_is_tried_again_costs_its_socket_nothing_more() {
+        let (paces, user) = (paces(true), UserId(1));
+        let (socket, other) = (paces.of_socket(), paces.of_socket());
+        let early = (0..6).filter(|_| paces.message(user).is_err()).count();
+        assert_eq!(early, 0, "the user's burst");
+        let mut turn = Turn::default();
+        assert!((0..9).all(|_| turn.come(&socket, &paces, Some(user)).is_err()));
+        assert_eq!((0..9).filter(|_| socket.check(Act::Message).is_ok()).count(), 2);
+        let (mut turn, user) = (Turn::default(), UserId(2));
+        assert!((0..9).all(|_| turn.come(&other, &paces, Some(user)).is_ok()), "once past, past");
+        assert_eq!((0..9).filter(|_| paces.message(user).is_ok()).count(), 5);
     }
 
     #[test]
     fn sockets_are_counted_by_user_by_address_and_while_they_owe_their_first_word() {
         let paces = paces(true);
-        let mut owing = paces.count_in(None, IP, true).expect("the first");
-        assert!(paces.count_in(None, IP, true).is_none(), "one owes already");
+        let mut owing = count_in(&paces, None, true).expect("the first");
+        assert!(count_in(&paces, None, true).is_none(), "one owes already");
         assert!(owing.is_proven(Some(UserId(1))));
-        let second = paces.count_in(Some(UserId(1)), IP, false).expect("his second");
-        assert!(paces.count_in(Some(UserId(1)), IP, false).is_none(), "his third");
-        let third = paces.count_in(None, IP, true).expect("the third of the address");
-        assert!(paces.count_in(None, IP, false).is_none(), "its fourth");
+        let second = count_in(&paces, Some(UserId(1)), false).expect("his second");
+        assert!(count_in(&paces, Some(UserId(1)), false).is_none(), "his third");
+        let third = count_in(&paces, None, true).expect("the third of the address");
+        assert!(count_in(&paces, None, false).is_none(), "its fourth");
         drop((owing, second, third));
         assert!(paces.census.lock().expect("nobody panicked").is_empty());
+    }
+
+    #[test]
+    fn what_the_node_can_hold_is_not_lifted() {
+        let lifted = paces(false);
+        let held: Vec<_> = (0..4).map_while(|_| count_in(&lifted, None, true)).collect();
+        assert_eq!(held.len(), 4);
+        assert!(lifted.admit().is_none());
+        drop(held);
+        assert!(lifted.admit().is_some());
     }
 }

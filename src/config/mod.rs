@@ -160,6 +160,8 @@ pub struct SessionSettings {
     pub auth_within_s: u64,
     /// Rooms that one native socket may follow.
     pub max_rooms: usize,
+    /// Sockets of a node; 0: as many as its limit of open files allows.
+    pub max_sockets: u32,
 }
 
 impl SessionSettings {
@@ -192,7 +194,7 @@ pub struct PaceSettings {
     pub typing_per_s: u32,
     /// Joins and questions of one socket, a second.
     pub joins_per_s: u32,
-    /// Named rooms made by a user or an address, an hour.
+    /// Rooms made by a user or an address, an hour.
     pub rooms_per_hour: u32,
     /// Sockets of a user.
     pub max_per_user: u32,

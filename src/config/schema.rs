@@ -112,6 +112,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("session", "busy_wait_s", None, Kind::Whole(1, 3600)),
     setting("session", "auth_within_s", None, Kind::Whole(1, 3600)),
     setting("session", "max_rooms", None, Kind::Whole(1, 100_000)),
+    setting("session", "max_sockets", None, Kind::Whole(0, 10_000_000)),
     setting("paces", "messages_per_s", None, Kind::Whole(1, 1_000_000)),
     setting("paces", "messages_burst", None, Kind::Whole(1, 1_000_000)),
     setting("paces", "typing_per_s", None, Kind::Whole(1, 1_000_000)),

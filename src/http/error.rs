@@ -7,6 +7,7 @@ use actix_web::http::header::{ALLOW, HeaderValue, RETRY_AFTER, UPGRADE, WWW_AUTH
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::{Map, Value, json};
 
+use crate::auth::paces::TooFast;
 use crate::auth::{AuthError, TokenError};
 use crate::rooms::Refused;
 use crate::store::StoreError;
@@ -215,6 +216,12 @@ impl From<AuthError> for ApiError {
     }
 }
 
+impl From<TooFast> for ApiError {
+    fn from(TooFast(wait): TooFast) -> Self {
+        Self::RateLimited(wait.as_secs().saturating_add(1))
+    }
+}
+
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
@@ -303,6 +310,7 @@ mod tests {
     fn what_may_be_tried_again_says_when() {
         for (error, seconds) in [
             (ApiError::RateLimited(7), "7"),
+            (ApiError::from(TooFast(std::time::Duration::from_millis(50))), "1"),
             (ApiError::from(Refused::Busy), "1"),
             (ApiError::from(Refused::UnknownOutcome), "1"),
         ] {

@@ -38,6 +38,7 @@ use actix_web::web::{Data, ServiceConfig};
 use actix_web::{App, Error};
 
 use crate::auth::Auth;
+use crate::auth::paces::Paces;
 use crate::config::Settings;
 use crate::protocol::gate::Gate;
 use crate::rooms::Rooms;
@@ -55,6 +56,8 @@ pub struct Parts {
     pub store: Store,
     /// Who somebody is.
     pub auth: Auth,
+    /// How fast somebody may act; sockets share it.
+    pub paces: Arc<Paces>,
     /// The rooms.
     pub rooms: Rooms,
     /// Figures added up.
@@ -89,6 +92,7 @@ pub fn app<More: FnOnce(&mut ServiceConfig)>(
     App::new()
         .app_data(Data::new(parts.store.clone()))
         .app_data(Data::new(parts.auth.clone()))
+        .app_data(Data::from(Arc::clone(&parts.paces)))
         .app_data(Data::new(parts.rooms.clone()))
         .app_data(Data::new(parts.stats.clone()))
         .app_data(Data::new(parts.metrics.clone()))

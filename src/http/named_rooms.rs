@@ -8,11 +8,12 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::body::{Body, REQUIRED};
-use super::caller::MaybeCaller;
+use super::caller::{From, MaybeCaller};
 use super::error::ApiError;
 use super::paging::{Page, Query};
-use super::refusals::{BadInput, Busy, Unauthorized};
+use super::refusals::{BadInput, Busy, Throttled, Unauthorized};
 use super::views::NamedRoom;
+use crate::auth::paces::Paces;
 use crate::domain::{RoomKind, RoomName, UserId, clock};
 use crate::rooms::{LiveRoom, Rooms};
 use crate::store::Store;
@@ -83,12 +84,14 @@ pub struct CreateBody {
     security((), ("bearer" = []), ("cookie" = [])),
     responses((status = 201, description = "Made.", body = NamedRoom),
         (status = 200, description = "It was there already.", body = NamedRoom),
-        BadInput, Unauthorized, Busy))]
+        BadInput, Unauthorized, Throttled, Busy))]
 pub async fn create(
     store: web::Data<Store>,
     rooms: web::Data<Rooms>,
+    paces: web::Data<Paces>,
     guests: web::Data<Guests>,
     caller: MaybeCaller,
+    From(asker): From,
     body: Body,
 ) -> Result<HttpResponse, ApiError> {
     if caller.0.is_none() && !guests.allowed {
@@ -103,6 +106,9 @@ pub async fn create(
     let given = given.ok_or_else(|| wrong(REQUIRED))?;
     let name = RoomName::parse(&given).map_err(|error| wrong(&error.to_string()))?;
     let by = caller.0.map(|user| UserId(user.card.id));
+    if store.named_room(&name).await?.is_none() {
+        paces.creation_from(asker.ip, by)?;
+    }
     let (room, new) = store.open_named(&name, by, true, clock::now()).await?;
     let live = rooms.live();
     let room = NamedRoom {

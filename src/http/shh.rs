@@ -12,8 +12,11 @@ use super::body::Body;
 use super::caller::Caller;
 use super::error::ApiError;
 use super::paging::{Query, messages};
-use super::refusals::{BadInput, Busy, Forbidden, Missing, Unauthorized, UnknownOutcome};
+use super::refusals::{
+    BadInput, Busy, Forbidden, Missing, Throttled, Unauthorized, UnknownOutcome,
+};
 use super::views::{Creator, InvitedMessage, InvitedRoom, UserRef};
+use crate::auth::paces::Paces;
 use crate::domain::{
     Identity, MessageText, Role, RoomId, RoomKind, RoomName, RoomRow, Timestamp, UserId, clock,
 };
@@ -89,9 +92,11 @@ pub struct Created {
 /// Makes a room; the caller is its first member and owner.
 #[utoipa::path(post, path = "/rooms/create/", tag = "shh", request_body = CreateBody,
     security(("bearer" = []), ("cookie" = [])),
-    responses((status = 201, description = "Made.", body = Created), BadInput, Unauthorized, Busy))]
+    responses((status = 201, description = "Made.", body = Created),
+        BadInput, Unauthorized, Throttled, Busy))]
 pub async fn create(
     store: web::Data<Store>,
+    paces: web::Data<Paces>,
     caller: Caller,
     body: Body,
 ) -> Result<HttpResponse, ApiError> {
@@ -101,10 +106,13 @@ pub async fn create(
     let given = given.ok_or_else(|| ApiError::Invalid("Chat room name is required".to_owned()))?;
     let name = RoomName::parse(&given)
         .map_err(|error| ApiError::field("chat_room_name", error.to_string()))?;
+    let taken = || ApiError::Invalid("A room with this name already exists".to_owned());
+    if store.shh_room(name.as_str()).await?.is_some() {
+        return Err(taken());
+    }
+    paces.creation(caller.id())?;
     let room = match store.create_shh_room(&name, caller.id(), clock::now()).await {
-        Err(StoreError::Taken(_)) => {
-            return Err(ApiError::Invalid("A room with this name already exists".to_owned()));
-        }
+        Err(StoreError::Taken(_)) => return Err(taken()),
         made => made?,
     };
     Ok(HttpResponse::Created().json(Created {
@@ -292,10 +300,11 @@ pub struct Sent {
     params(("room" = String, Path, description = "The room's id or name.")),
     responses((status = 201, description = "Stored, and sent to the room's sockets.", body = Sent),
         (status = 200, description = "The same `client_id` was stored before.", body = Sent),
-        BadInput, Unauthorized, Forbidden, Missing, Busy, UnknownOutcome))]
+        BadInput, Unauthorized, Forbidden, Missing, Throttled, Busy, UnknownOutcome))]
 pub async fn send(
     store: web::Data<Store>,
     rooms: web::Data<Rooms>,
+    paces: web::Data<Paces>,
     caller: Caller,
     path: web::Path<String>,
     body: Body,
@@ -307,6 +316,7 @@ pub async fn send(
     let text = text.filter(|text| !text.trim().is_empty());
     let text = text.ok_or_else(|| ApiError::Invalid("Message field is required".to_owned()))?;
     let text = MessageText::parse(text).map_err(|e| ApiError::field("message", e.to_string()))?;
+    paces.message(caller.id())?;
     let post = Post {
         by: Identity::User(caller.0),
         content: text.into_string(),

@@ -75,7 +75,7 @@ pub async fn serve(
             answer.extend(handshake::refusing(&refusal));
             finish(parts.io, &answer).await;
         }
-        Err((Denied::Close(code), knock)) => {
+        Err((Denied::Close(code, _), knock)) => {
             porter.rooms().count_refusal();
             let (key, is_native) = knock.map(|k| (k.key, k.is_native)).unwrap_or_default();
             answer.extend(handshake::switching(&key, is_native));
@@ -173,7 +173,7 @@ async fn enter(
     let wants = Wants::Opening(guest.opening);
     let join = Join::new(guest.room, Arc::clone(&seat), wants, shard.clone());
     let room = porter.rooms().enter(guest.room, join).await?;
-    Ok(Relay::new(porter.rooms().clone(), room, seat, shard.clone(), settings))
+    Ok(Relay::new(porter, room, seat, shard.clone(), settings))
 }
 
 /// The session actor.

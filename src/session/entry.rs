@@ -8,21 +8,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use uuid::Uuid;
 
-use crate::auth::paces::{Paces, Pass};
+use crate::auth::paces::{Paces, Pass, TooFast};
 use crate::auth::{Auth, TokenError};
-use crate::domain::{
-    Identity, RoomId, RoomKind, RoomName, RoomRow, SignedIn, UserId, clock, ids, names,
-};
+use crate::domain::{Identity, RoomId, RoomKind, RoomName, RoomRow, SignedIn, UserId, clock, ids};
 use crate::protocol::{CloseCode, Dialect, Opening, close};
 use crate::rooms::Rooms;
 use crate::store::{Store, StoreError};
 
 use super::door::{Knock, Refusal};
+use super::pair_names::{SPLITS_MAX, others_in_pair};
 use super::proof::Proof;
-
-/// Underscores of a name that are tried as the one between two users, when it is not known who
-/// asks: each costs a query.
-const SPLITS_MAX: usize = 8;
 
 /// Somebody who is let in.
 #[derive(Debug)]
@@ -42,12 +37,25 @@ pub struct Guest {
 pub enum Denied {
     /// By an HTTP status.
     Refuse(Refusal),
-    /// The handshake succeeds, then the socket is closed: browsers see no other reason.
-    Close(CloseCode),
+    /// The handshake succeeds, then the socket is closed: browsers see no other reason. With it,
+    /// when he came too early.
+    Close(CloseCode, Option<TooFast>),
+}
+
+impl Denied {
+    pub(super) const fn close(code: CloseCode) -> Self {
+        Self::Close(code, None)
+    }
+}
+
+impl From<TooFast> for Denied {
+    fn from(too_fast: TooFast) -> Self {
+        Self::Close(close::RATE_LIMITED, Some(too_fast))
+    }
 }
 
 pub(super) const FORBIDDEN: Denied = Denied::Refuse(Refusal::FORBIDDEN);
-pub(super) const EXPIRED: Denied = Denied::Close(close::EXPIRED);
+pub(super) const EXPIRED: Denied = Denied::close(close::EXPIRED);
 
 /// Somebody at the door who may come in, and where to.
 #[derive(Debug)]
@@ -141,27 +149,27 @@ impl Porter {
         if self.draining.load(Ordering::Relaxed) {
             return Err(Denied::Refuse(Refusal::BUSY));
         }
+        let mut pass = self.paces.admit().ok_or(Denied::Refuse(Refusal::BUSY))?;
+        let proof = if knock.is_native {
+            self.prove_native(&knock.credential).await?
+        } else {
+            self.prove(&knock.credential).await?
+        };
+        let user = proof.user().map(|user| UserId(user.card.id));
+        if !pass.is_of(user, knock.ip, knock.is_native && user.is_none()) {
+            return Err(Denied::close(close::TOO_MANY));
+        }
         if knock.is_native {
-            let proof = self.prove_native(&knock.credential).await?;
-            let user = proof.user().map(|user| UserId(user.card.id));
-            let pass = self.count_in(user, knock.ip, user.is_none())?;
             return Ok(Arrival { pass, to: Way::Native(proof) });
         }
-        let proof = self.prove(&knock.credential).await?;
-        let user = proof.user().map(|user| UserId(user.card.id));
-        let pass = self.count_in(user, knock.ip, false)?;
         let target = knock.target.as_deref().unwrap_or_default();
         let guest = self.place_of(target, &proof, knock.ip).await?;
         Ok(Arrival { pass, to: Way::Plain(guest) })
     }
 
-    fn count_in(&self, user: Option<UserId>, ip: IpAddr, owes: bool) -> Result<Pass, Denied> {
-        self.paces.count_in(user, ip, owes).ok_or(Denied::Close(close::TOO_MANY))
-    }
-
     /// How fast sockets may act.
     #[must_use]
-    pub fn paces(&self) -> &Paces {
+    pub const fn paces(&self) -> &Arc<Paces> {
         &self.paces
     }
 
@@ -176,12 +184,8 @@ impl Porter {
         if let Some(other) = self.private_chat(target, proof).await? {
             let user = proof.user().ok_or_else(|| proof.denied())?;
             let own = UserId(user.card.id);
-            let (room, is_new) = self.store.open_pair(own, other, clock::now()).await?;
-            if is_new {
-                self.rooms.tell_new_chat(room.id, &[own, other]);
-            }
             return Ok(Guest {
-                room: room.id,
+                room: self.pair(own, other).await?,
                 identity: Identity::User(user.clone()),
                 dialect: Dialect::Chat,
                 opening: Opening::Frames,
@@ -241,6 +245,19 @@ impl Porter {
         Ok(None)
     }
 
+    /// The private chat of two users, made when there is none.
+    async fn pair(&self, own: UserId, other: UserId) -> Result<RoomId, Denied> {
+        if let Some(room) = self.store.pair(own, other).await? {
+            return Ok(room.id);
+        }
+        self.paces.creation(own)?;
+        let (room, is_new) = self.store.open_pair(own, other, clock::now()).await?;
+        if is_new {
+            self.rooms.tell_new_chat(room.id, &[own, other]);
+        }
+        Ok(room.id)
+    }
+
     /// Whether `a_b` is two users for some split: then a cookie that has run out must not turn it
     /// into a public room.
     async fn names_two_users(&self, target: &str) -> Result<bool, StoreError> {
@@ -276,7 +293,7 @@ impl Porter {
                 return Err(proof.denied());
             }
             let user = proof.user().map(|user| UserId(user.card.id));
-            self.paces.creation(user, ip).map_err(|_| Denied::Close(close::RATE_LIMITED))?;
+            self.paces.creation_from(ip, user)?;
             self.store.open_named(name, by, false, clock::now()).await?.0
         };
         self.named_by_row(&room, proof)
@@ -294,47 +311,5 @@ impl Porter {
             _ => return Err(proof.denied()),
         };
         Ok(Guest { room, identity, dialect, opening: Opening::Nothing })
-    }
-}
-
-/// The other side of `a_b`, for each split that has the caller on one side and whose two names are
-/// sorted. At most two: the caller first, and the caller last.
-fn others_in_pair<'a>(target: &'a str, caller: &str) -> impl Iterator<Item = &'a str> {
-    let caller: Arc<str> = names::user_key(caller).into();
-    target.match_indices('_').filter_map(move |(at, _)| {
-        let (first, second) = (&target[..at], &target[at + 1..]);
-        let (first_key, second_key) = (names::user_key(first), names::user_key(second));
-        let is_sorted = first <= second || first_key <= second_key;
-        if !is_sorted || first.is_empty() || second.is_empty() {
-            None
-        } else if *caller == *first_key {
-            Some(second)
-        } else if *caller == *second_key {
-            Some(first)
-        } else {
-            None
-        }
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_split_that_counts_has_the_caller_on_one_side() {
-        let others = |target, caller| others_in_pair(target, caller).collect::<Vec<_>>();
-        assert_eq!(others("alice_bob", "alice"), ["bob"]);
-        assert_eq!(others("alice_bob", "bob"), ["alice"]);
-        assert_eq!(others("alice_bob", "carol"), [""; 0]);
-        assert_eq!(others("bob_alice", "bob"), [""; 0]);
-        assert_eq!(others("Bob_alice", "alice"), ["Bob"]);
-        assert_eq!(others("a_b_c", "a"), ["b_c"]);
-        assert_eq!(others("a_b_c", "a_b"), ["c"]);
-        assert_eq!(others("a_b_c", "c"), ["a_b"]);
-        assert_eq!(others("a_a_a", "a"), ["a_a"]);
-        assert_eq!(others("Alice_Bob", "aLICE"), ["Bob"]);
-        assert_eq!(others("alice_", "alice"), [""; 0]);
-        assert_eq!(others("global", "global"), [""; 0]);
     }
 }

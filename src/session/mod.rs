@@ -3,6 +3,7 @@
 //! [`direct`] owns its socket, [`web_actors`] lives in an actix-web response body. Must not know
 //! how rooms keep order, nor REST.
 
+pub mod capacity;
 pub mod direct;
 pub mod door;
 pub mod entry;
@@ -11,6 +12,7 @@ pub mod hosted;
 mod link;
 pub mod native;
 pub mod note;
+mod pair_names;
 pub mod place;
 pub mod proof;
 pub mod relay;

@@ -54,9 +54,9 @@ impl Porter {
         }
         match self.prove(credential).await {
             Ok(Proof::ExpiredCookie) => Err(EXPIRED),
-            Ok(Proof::WrongCookie) => Err(Denied::Close(close::UNAUTHORIZED)),
+            Ok(Proof::WrongCookie) => Err(Denied::close(close::UNAUTHORIZED)),
             Err(Denied::Refuse(refusal)) if refusal.status == 403 => {
-                Err(Denied::Close(close::UNAUTHORIZED))
+                Err(Denied::close(close::UNAUTHORIZED))
             }
             proved => proved,
         }

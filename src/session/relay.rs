@@ -1,15 +1,19 @@
-//! One socket's session, whichever engine hosts it: it turns frames into posts, holds the one
-//! post that the room has no place for, and leaves the room exactly once. The engine reads, writes
+//! A plain socket's session, whichever engine hosts it: it turns frames into posts and holds back
+//! the one whose time has not come, or for which the room has no place. The engine reads, writes
 //! and calls it; it never waits.
 
 use std::future::Future;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use actix_web::rt::time::{sleep, timeout};
+
+use crate::auth::paces::{Act, Paces, SocketPaces, TooFast, Turn};
 use crate::config::SessionSettings;
-use crate::domain::EventKind;
+use crate::domain::{EventKind, UserId};
 use crate::protocol::{CloseCode, Frame, Incoming, close};
 use crate::rooms::admission::Admission;
 use crate::rooms::posting::Post;
@@ -17,6 +21,7 @@ use crate::rooms::telling::Typing;
 use crate::rooms::ticket::Ticket;
 use crate::rooms::{Refused, RoomHandle, Rooms, Seat, ShardHandle};
 
+use super::entry::Porter;
 use super::state::{Action, Words, hear};
 
 type Waiting = Pin<Box<dyn Future<Output = Result<(RoomHandle, Admission), Refused>>>>;
@@ -32,6 +37,25 @@ pub enum Step {
     Close(CloseCode),
 }
 
+/// How fast the socket may act: a plain client can be told nothing, so it is made to wait.
+struct Pace {
+    socket: SocketPaces,
+    node: Arc<Paces>,
+    user: Option<UserId>,
+}
+
+impl Pace {
+    fn come(&self, turn: &mut Turn) -> Result<(), TooFast> {
+        turn.come(&self.socket, &self.node, self.user)
+    }
+
+    async fn wait_for(&self, mut turn: Turn) {
+        while let Err(TooFast(wait)) = self.come(&mut turn) {
+            sleep(wait).await;
+        }
+    }
+}
+
 /// The session.
 pub struct Relay {
     rooms: Rooms,
@@ -41,7 +65,8 @@ pub struct Relay {
     in_flight: usize,
     max_in_flight: usize,
     busy_wait: Duration,
-    /// The post that the room has no place for, and the wait for one.
+    pace: Rc<Pace>,
+    /// The post that is held back, and the wait for its time and for a place.
     in_hand: Option<(Words, Waiting)>,
 }
 
@@ -49,20 +74,23 @@ impl Relay {
     /// A session in `room`.
     #[must_use]
     pub fn new(
-        rooms: Rooms,
+        porter: &Porter,
         room: RoomHandle,
         seat: Arc<Seat>,
         shard: ShardHandle,
         settings: &SessionSettings,
     ) -> Self {
+        let node = Arc::clone(porter.paces());
+        let pace = Rc::new(Pace { socket: node.of_socket(), node, user: seat.user() });
         Self {
-            rooms,
+            rooms: porter.rooms().clone(),
             room,
             seat,
             shard,
             in_flight: 0,
             max_in_flight: settings.max_in_flight,
             busy_wait: Duration::from_secs(settings.busy_wait_s),
+            pace,
             in_hand: None,
         }
     }
@@ -90,27 +118,33 @@ impl Relay {
         }
     }
 
-    /// A room with a full mailbox has better things to do than to show who types.
+    /// What is over its rate is left out: the next signal says as much. And a room with a full
+    /// mailbox has better things to do than to show who types.
     fn tell_typing(&self) {
-        drop(self.room.addr.try_send(Typing { seat: Arc::clone(&self.seat), on: true }));
+        if self.pace.socket.check(Act::Typing).is_ok() {
+            drop(self.room.addr.try_send(Typing { seat: Arc::clone(&self.seat), on: true }));
+        }
     }
 
     fn post(&mut self, words: Words) {
         let bytes = words.content.len() + words.raw.as_ref().map_or(0, String::len);
-        let admitted =
-            self.room.addr.connected().then(|| self.room.gate.try_admit(bytes)).flatten();
+        let mut turn = Turn::default();
+        let is_now = self.pace.come(&mut turn).is_ok() && self.room.addr.connected();
+        let admitted = is_now.then(|| self.room.gate.try_admit(bytes)).flatten();
         if let Some(admission) = admitted {
             self.send(words, admission);
         } else {
             let (rooms, room, limit) = (self.rooms.clone(), self.room.clone(), self.busy_wait);
+            let pace = Rc::clone(&self.pace);
             let waiting = Box::pin(async move {
                 let admitted = async {
+                    pace.wait_for(turn).await;
                     let room =
                         if room.addr.connected() { room } else { rooms.find(room.id).await? };
                     let admission = room.gate.admit(bytes).await.ok_or(Refused::Busy)?;
                     Ok((room, admission))
                 };
-                let in_time = actix_web::rt::time::timeout(limit, admitted).await;
+                let in_time = timeout(limit, admitted).await;
                 in_time.unwrap_or(Err(Refused::Busy))
             });
             self.in_hand = Some((words, waiting));
@@ -137,7 +171,7 @@ impl Relay {
         });
     }
 
-    /// Goes on waiting for a place for the post in hand.
+    /// Goes on waiting for the time and the place of the post in hand.
     pub fn poll_waiting(&mut self, task: &mut Context<'_>) -> Step {
         let Some((_, waiting)) = &mut self.in_hand else { return Step::Nothing };
         let Poll::Ready(outcome) = waiting.as_mut().poll(task) else { return Step::Nothing };

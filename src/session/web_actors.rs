@@ -66,7 +66,7 @@ pub async fn serve(
     let (arrival, goodbye) = match porter.greet(&knock).await {
         Ok(arrival) => (Some(arrival), None),
         Err(Denied::Refuse(refusal)) => return refuse(&porter, &refusal),
-        Err(Denied::Close(code)) => {
+        Err(Denied::Close(code, _)) => {
             porter.rooms().count_refusal();
             (None, Some(code))
         }
@@ -139,7 +139,7 @@ impl WebSession {
         match porter.rooms().enter(guest.room, join).await {
             Ok(room) => {
                 departure.joined(room.id);
-                let relay = Relay::new(porter.rooms().clone(), room, seat, shard, settings);
+                let relay = Relay::new(porter, room, seat, shard, settings);
                 self.session = Some(Session::Plain(Box::new(relay)));
             }
             Err(refused) => self.link.close(farewell(refused)),

@@ -77,6 +77,14 @@ impl Store {
         row.ok_or(StoreError::Missing("room"))
     }
 
+    /// The open private chat of two users.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn pair(&self, a: UserId, b: UserId) -> Result<Option<RoomRow>, StoreError> {
+        Ok(find(&self.inner.read, pair_of(a, b)).await?)
+    }
+
     /// The one private chat of two users, made when missing; whether it was made now.
     ///
     /// # Errors
@@ -87,15 +95,10 @@ impl Store {
         b: UserId,
         now: Timestamp,
     ) -> Result<(RoomRow, bool), StoreError> {
-        let (low, high) = (a.0.min(b.0), a.0.max(b.0));
-        let which = Condition::all()
-            .add(Expr::cust("kind = 'pair'"))
-            .add(room::Column::ClosedAt.is_null())
-            .add(room::Column::PairLow.eq(low))
-            .add(room::Column::PairHigh.eq(high));
-        if let Some(row) = find(&self.inner.read, which.clone()).await? {
+        if let Some(row) = self.pair(a, b).await? {
             return Ok((row, false));
         }
+        let (low, high) = sorted(a, b);
         let making = self.begin().await?;
         let id = RoomId(ids::at(now));
         let (kind, pair) = (RoomKind::Pair, Some((low, high)));
@@ -105,7 +108,7 @@ impl Store {
             let both = [(low, Role::Member), (high, Role::Member)];
             insert_members(&making, id, &both, now).await?;
         }
-        let row = find(&making, which).await?;
+        let row = find(&making, pair_of(a, b)).await?;
         making.commit().await?;
         // Closed by somebody else in between: asked again it will be made anew.
         Ok((row.ok_or(StoreError::Busy)?, made))
@@ -216,6 +219,20 @@ async fn insert_members(
     let done = membership::Entity::insert_many(rows).exec_without_returning(making).await;
     done.map_err(missing_user)?;
     Ok(())
+}
+
+/// Smaller id first, as a private chat's row has them.
+fn sorted(a: UserId, b: UserId) -> (i64, i64) {
+    (a.0.min(b.0), a.0.max(b.0))
+}
+
+fn pair_of(a: UserId, b: UserId) -> Condition {
+    let (low, high) = sorted(a, b);
+    Condition::all()
+        .add(Expr::cust("kind = 'pair'"))
+        .add(room::Column::ClosedAt.is_null())
+        .add(room::Column::PairLow.eq(low))
+        .add(room::Column::PairHigh.eq(high))
 }
 
 async fn find(db: &impl ConnectionTrait, which: Condition) -> Result<Option<RoomRow>, DbErr> {

@@ -45,6 +45,7 @@ mod native_storm;
 mod native_tickets;
 mod openapi;
 mod ops;
+mod paces;
 mod pair;
 mod presence;
 mod races;

@@ -151,6 +151,11 @@ impl Door {
         }
     }
 
+    /// Opens it, or the status with which it is refused.
+    pub async fn open_or_status(self) -> Result<Socket, u16> {
+        self.knock().await.map_err(|response| response.status().as_u16())
+    }
+
     /// Opens it, or none when it is refused with 403.
     pub async fn try_open(self) -> Option<Socket> {
         match self.knock().await {

@@ -14,8 +14,9 @@ use super::body::{Body, NULL, Problems, REQUIRED};
 use super::caller::Caller;
 use super::error::ApiError;
 use super::paging::Query;
-use super::refusals::{BadInput, Busy, Forbidden, Missing, NotAllowed, Unauthorized};
+use super::refusals::{BadInput, Busy, Forbidden, Missing, NotAllowed, Throttled, Unauthorized};
 use super::views::Chat;
+use crate::auth::paces::Paces;
 use crate::domain::{Role, RoomId, RoomKind, RoomName, RoomRow, UserId, clock};
 use crate::rooms::Rooms;
 use crate::store::{Store, StoreError};
@@ -112,10 +113,11 @@ pub struct PrivateBody {
     security(("bearer" = []), ("cookie" = [])),
     responses((status = 201, description = "Made.", body = Chat),
         (status = 200, description = "It was there already.", body = Chat),
-        BadInput, Unauthorized, Busy))]
+        BadInput, Unauthorized, Throttled, Busy))]
 pub async fn private(
     store: web::Data<Store>,
     rooms: web::Data<Rooms>,
+    paces: web::Data<Paces>,
     caller: Caller,
     body: Body,
 ) -> Result<HttpResponse, ApiError> {
@@ -128,6 +130,9 @@ pub async fn private(
         return Err(wrong("You cannot create a private chat with yourself.".to_owned()));
     }
     store.user(other).await?.ok_or_else(|| wrong(no_such_user(other)))?;
+    if store.pair(caller.id(), other).await?.is_none() {
+        paces.creation(caller.id())?;
+    }
     let (room, new) = store.open_pair(caller.id(), other, clock::now()).await?;
     if new {
         rooms.tell_new_chat(room.id, &[caller.id(), other]);
@@ -155,10 +160,12 @@ pub struct GroupBody {
 /// Makes a group; the caller is its owner.
 #[utoipa::path(post, path = "/api/chats/group/", tag = "chats", request_body = GroupBody,
     security(("bearer" = []), ("cookie" = [])),
-    responses((status = 201, description = "Made.", body = Chat), BadInput, Unauthorized, Busy))]
+    responses((status = 201, description = "Made.", body = Chat),
+        BadInput, Unauthorized, Throttled, Busy))]
 pub async fn group(
     store: web::Data<Store>,
     rooms: web::Data<Rooms>,
+    paces: web::Data<Paces>,
     limits: web::Data<GroupLimits>,
     caller: Caller,
     body: Body,
@@ -183,6 +190,7 @@ pub async fn group(
         return Err(wrong(no_such_user(*missing)));
     }
     let name = name.ok_or(ApiError::Internal)?;
+    paces.creation(caller.id())?;
     let room = store.create_group(&name, caller.id(), &members, clock::now()).await?;
     members.push(caller.id());
     rooms.tell_new_chat(room.id, &members);

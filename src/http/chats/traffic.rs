@@ -9,9 +9,12 @@ use super::super::body::Body;
 use super::super::caller::Caller;
 use super::super::error::ApiError;
 use super::super::paging::{Query, messages};
-use super::super::refusals::{BadInput, Busy, Forbidden, Missing, Unauthorized, UnknownOutcome};
+use super::super::refusals::{
+    BadInput, Busy, Forbidden, Missing, Throttled, Unauthorized, UnknownOutcome,
+};
 use super::super::views::{Chat, ChatMessage};
 use super::{GroupLimits, chat_id, find, show};
+use crate::auth::paces::Paces;
 use crate::domain::{Identity, MessageText, RoomKind, UserId};
 use crate::rooms::{Post, Rooms};
 use crate::store::{MemberChange, Store};
@@ -130,10 +133,11 @@ pub struct MessageBody {
     responses((status = 201, description = "Stored, and sent to the chat's sockets.",
             body = ChatMessage),
         (status = 200, description = "The same `client_id` was stored before.", body = ChatMessage),
-        BadInput, Unauthorized, Forbidden, Missing, Busy, UnknownOutcome))]
+        BadInput, Unauthorized, Forbidden, Missing, Throttled, Busy, UnknownOutcome))]
 pub async fn send(
     store: web::Data<Store>,
     rooms: web::Data<Rooms>,
+    paces: web::Data<Paces>,
     caller: Caller,
     path: web::Path<String>,
     body: Body,
@@ -144,6 +148,7 @@ pub async fn send(
     let wrong = |text: &str| ApiError::field("content", text);
     let content = fields.required("content").map_err(wrong)?;
     let content = MessageText::parse(content.trim()).map_err(|e| wrong(&e.to_string()))?;
+    paces.message(caller.id())?;
     let post = Post {
         by: Identity::User(caller.0),
         content: content.into_string(),

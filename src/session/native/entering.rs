@@ -157,7 +157,12 @@ impl Native {
 
     fn turned_away(&mut self, reference: Option<&str>, denied: &Denied) {
         let (code, detail, close) = match denied {
-            Denied::Close(code) => (reason(*code), code.reason, *code),
+            Denied::Close(_, Some(too_fast)) if self.door.is_none() => {
+                // Once for itself, once for the join that was allowed.
+                self.hurry += 1;
+                return self.too_fast(reference, *too_fast);
+            }
+            Denied::Close(code, _) => (reason(*code), code.reason, *code),
             Denied::Refuse(refusal) if refusal.status == 503 => {
                 (ErrorCode::Busy, refusal.detail, close::BUSY)
             }

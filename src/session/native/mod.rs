@@ -238,22 +238,24 @@ impl Native {
         if let (Act::Message, Ok(()), Some(user)) = (act, allowed, self.user()) {
             allowed = self.berth.porter.paces().message(UserId(user.card.id));
         }
-        let Err(TooFast(wait)) = allowed else {
-            self.hurry = self.hurry.saturating_sub(1);
-            return true;
-        };
-        if act != Act::Typing {
+        match allowed {
+            Ok(()) => self.hurry = self.hurry.saturating_sub(1),
             // Signals are left out in silence: the next one says as much.
-            self.hurry += 1;
-            let retry = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1);
-            let detail = "Too fast: wait, then send it again.";
-            let code = ErrorCode::RateLimited;
-            self.say(native::error(reference, code, detail, Some(retry), None));
+            Err(_) if act == Act::Typing => {}
+            Err(too_fast) => self.too_fast(reference, too_fast),
         }
+        allowed.is_ok()
+    }
+
+    /// Tells when to try again what is over its rate; who goes on and on is closed.
+    fn too_fast(&mut self, reference: Option<&str>, TooFast(wait): TooFast) {
+        self.hurry += 1;
+        let retry = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1);
+        let detail = "Too fast: wait, then send it again.";
+        self.say(native::error(reference, ErrorCode::RateLimited, detail, Some(retry), None));
         if self.hurry > HURRY {
             self.out.push_back(Step::Close(close::RATE_LIMITED));
         }
-        false
     }
 
     fn carry_out(&mut self, reference: Option<String>, request: Request) {
