@@ -15,7 +15,7 @@ use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLim
 
 use super::rates::network;
 use crate::config::PaceSettings;
-use crate::domain::UserId;
+use crate::domain::{Author, UserId};
 
 /// Places of a table: whoever takes names can't make more of them.
 const PLACES: u64 = 1 << 16;
@@ -92,12 +92,13 @@ impl Paces {
         }
     }
 
-    /// A user posts, on whichever of his sockets or over REST.
+    /// Somebody posts, on whichever of his sockets or over REST: a user, or a guest who is the
+    /// same one after a reconnect.
     ///
     /// # Errors
     /// Over his rate.
-    pub fn message(&self, user: UserId) -> Result<(), TooFast> {
-        self.check(&self.messages, &user)
+    pub fn message(&self, author: Author) -> Result<(), TooFast> {
+        self.check(&self.messages, &author)
     }
 
     /// A user makes a room.
@@ -170,7 +171,7 @@ impl Turn {
             self.past_socket = true;
         }
         if let (Some(user), false) = (user, self.past_user) {
-            node.message(user)?;
+            node.message(Author::User(user))?;
             self.past_user = true;
         }
         Ok(())
@@ -312,26 +313,26 @@ mod tests {
         let socket = paces.of_socket();
         assert_eq!((0..9).filter(|_| socket.check(Act::Message).is_ok()).count(), 3);
         assert_eq!((0..9).filter(|_| socket.check(Act::Join).is_ok()).count(), 2);
-        assert_eq!((0..9).filter(|_| paces.message(UserId(1)).is_ok()).count(), 6);
-        assert!(paces.message(UserId(2)).is_ok());
+        assert_eq!((0..9).filter(|_| paces.message(Author::User(UserId(1))).is_ok()).count(), 6);
+        assert!(paces.message(Author::User(UserId(2))).is_ok());
         assert_eq!((0..9).filter(|_| paces.creation_from(IP, None).is_ok()).count(), 2);
         assert_eq!((0..9).filter(|_| paces.creation(UserId(1)).is_ok()).count(), 2);
         assert!(paces.creation_from(IP, Some(UserId(1))).is_err());
-        assert!((0..99).all(|_| lifted.message(UserId(1)).is_ok()));
+        assert!((0..99).all(|_| lifted.message(Author::User(UserId(1))).is_ok()));
     }
 
     #[test]
     fn a_message_whose_turn_is_tried_again_costs_its_socket_nothing_more() {
         let (paces, user) = (paces(true), UserId(1));
         let (socket, other) = (paces.of_socket(), paces.of_socket());
-        let early = (0..6).filter(|_| paces.message(user).is_err()).count();
+        let early = (0..6).filter(|_| paces.message(Author::User(user)).is_err()).count();
         assert_eq!(early, 0, "the user's burst");
         let mut turn = Turn::default();
         assert!((0..9).all(|_| turn.come(&socket, &paces, Some(user)).is_err()));
         assert_eq!((0..9).filter(|_| socket.check(Act::Message).is_ok()).count(), 2);
         let (mut turn, user) = (Turn::default(), UserId(2));
         assert!((0..9).all(|_| turn.come(&other, &paces, Some(user)).is_ok()), "once past, past");
-        assert_eq!((0..9).filter(|_| paces.message(user).is_ok()).count(), 5);
+        assert_eq!((0..9).filter(|_| paces.message(Author::User(user)).is_ok()).count(), 5);
     }
 
     #[test]

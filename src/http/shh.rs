@@ -18,7 +18,8 @@ use super::refusals::{
 use super::views::{Creator, InvitedMessage, InvitedRoom, UserRef};
 use crate::auth::paces::Paces;
 use crate::domain::{
-    Identity, MessageText, Role, RoomId, RoomKind, RoomName, RoomRow, Timestamp, UserId, clock,
+    Author, Identity, MessageText, Role, RoomId, RoomKind, RoomName, RoomRow, Timestamp, UserId,
+    clock,
 };
 use crate::rooms::{Post, Rooms};
 use crate::store::{MemberChange, Store, StoreError};
@@ -316,7 +317,7 @@ pub async fn send(
     let text = text.filter(|text| !text.trim().is_empty());
     let text = text.ok_or_else(|| ApiError::Invalid("Message field is required".to_owned()))?;
     let text = MessageText::parse(text).map_err(|e| ApiError::field("message", e.to_string()))?;
-    paces.message(caller.id())?;
+    paces.message(Author::User(caller.id()))?;
     let post = Post {
         by: Identity::User(caller.0),
         content: text.into_string(),

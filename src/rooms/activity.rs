@@ -8,19 +8,14 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 use serde::Deserialize;
 
-use crate::domain::{Event, EventKind, UserId};
+use crate::domain::{Author, Event, EventKind, UserId};
 use crate::protocol::native::ChatAction;
-use crate::store::StoreError;
 
 use super::callers::ChatNews;
 use super::room::Room;
 
 /// Between two words of the same chat.
 const AT_MOST_EVERY: Duration = Duration::from_secs(1);
-
-/// Members whose unread messages are counted in the database at a time; the others wait for the
-/// next word.
-const COUNTED: usize = 50;
 
 /// What a room knows of who has not read what.
 #[derive(Debug, Default)]
@@ -78,47 +73,50 @@ impl Room {
         self.activity.is_new = false;
         self.activity.told = Some(Instant::now());
         let here: Vec<_> = self.state.members().filter(|user| self.online.is_here(*user)).collect();
-        let (store, room, head) = (self.store.clone(), self.id(), self.state.head());
-        let is_unknown = |user: &UserId| !self.activity.unread.contains_key(user);
-        let unknown: Vec<_> = here.iter().copied().filter(is_unknown).take(COUNTED).collect();
-        let counting = async move {
-            let mut counted = HashMap::new();
-            for user in unknown {
-                let unread = store.unread_up_to(user, &[room], head).await?;
-                counted.extend(unread.get(&room).map(|unread| (user, *unread)));
+        let mut further_back = Vec::new();
+        for user in &here {
+            if self.activity.unread.contains_key(user) {
+                continue;
             }
-            Ok(counted)
-        };
-        ctx.spawn(
-            counting
-                .into_actor(self)
-                .map(move |counted, room, ctx| room.counted(counted, &here, head, ctx)),
-        );
+            let mark = self.state.read_seq(*user);
+            match self.state.window.unread(Author::User(*user), mark) {
+                Some(unread) => {
+                    self.activity.unread.insert(*user, unread);
+                }
+                None => further_back.push((*user, mark)),
+            }
+        }
+        if further_back.is_empty() {
+            return self.tell_unread(here);
+        }
+        let (store, room, head) = (self.store.clone(), self.id(), self.state.head());
+        let counting = async move { store.unread_after(room, &further_back, head).await };
+        ctx.spawn(counting.into_actor(self).map(move |counted, room, ctx| {
+            match counted {
+                Ok(counted) => room.counted(counted, head),
+                Err(error) => {
+                    log::warn!("room {}: what is unread could not be counted: {error}", room.id());
+                }
+            }
+            room.tell_unread(here);
+            room.retire_later(ctx);
+        }));
     }
 
-    fn counted(
-        &mut self,
-        counted: Result<HashMap<UserId, u64>, StoreError>,
-        here: &[UserId],
-        head: i64,
-        ctx: &mut Context<Self>,
-    ) {
-        let counted = counted.unwrap_or_else(|error| {
-            log::warn!("room {}: what is unread could not be counted: {error}", self.id());
-            HashMap::new()
-        });
-        let counted: HashMap<_, _> = counted
-            .into_iter()
-            .map(|(user, unread)| (user, i64::try_from(unread).unwrap_or(i64::MAX)))
-            .collect();
-        let of = |user: &UserId| counted.get(user).or_else(|| self.activity.unread.get(user));
-        let whose: Vec<_> = here.iter().filter_map(|user| Some((*user, *of(user)?))).collect();
-        // What came while it was counted is not in it: then it is counted again.
-        if self.state.head() == head {
-            self.activity.unread.extend(counted);
+    /// What the database counted up to `head`, and what came meanwhile.
+    fn counted(&mut self, counted: HashMap<UserId, u64>, head: i64) {
+        for (user, unread) in counted {
+            // A mark that was set meanwhile has him counted again when there is news.
+            if let Some(since) = self.state.window.unread(Author::User(user), head) {
+                let unread = i64::try_from(unread).unwrap_or(i64::MAX);
+                self.activity.unread.insert(user, unread.saturating_add(since));
+            }
         }
-        self.tell_chat(ChatAction::Activity, whose);
-        self.retire_later(ctx);
+    }
+
+    fn tell_unread(&self, here: Vec<UserId>) {
+        let of = |user| Some((user, *self.activity.unread.get(&user)?));
+        self.tell_chat(ChatAction::Activity, here.into_iter().filter_map(of).collect());
     }
 
     /// Tells whom a change of members is about.

@@ -1,7 +1,7 @@
 //! Native sockets on one worker, by who is behind them: they hear of their user's chats, and of
 //! who is online, in rooms too that they have not joined. Part of the worker's Shard.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use actix::prelude::*;
@@ -31,13 +31,17 @@ impl Caller {
     }
 }
 
+/// Who is online, by id.
+type People = BTreeMap<i64, String>;
+
 /// The native sockets of a worker.
 #[derive(Default)]
 pub struct Callers {
     each: HashMap<Slot, Caller>,
     by_user: HashMap<UserId, Vec<Slot>>,
-    watchers: HashSet<Slot>,
-    told: BTreeMap<i64, String>,
+    /// Who wants to know who is online, and what he knows of it when that is not the newest.
+    watchers: HashMap<Slot, Option<Arc<People>>>,
+    told: Arc<People>,
 }
 
 impl Callers {
@@ -71,44 +75,68 @@ impl Callers {
         self.each.iter().filter(|(_, caller)| fits(caller)).map(|(slot, _)| *slot).collect()
     }
 
-    /// Whether anybody wants to know who is online.
-    #[must_use]
-    pub fn anybody_watches(&self) -> bool {
-        !self.watchers.is_empty()
+    fn tell_people(&mut self, online: &[OnlineUser]) {
+        let now = people(online);
+        if *now == *self.told {
+            return;
+        }
+        let before = std::mem::replace(&mut self.told, now);
+        let frame = change(&before, &self.told);
+        for (slot, knows) in &mut self.watchers {
+            if knows.is_none() && !tell_if_it_reads(*slot, &frame) {
+                *knows = Some(Arc::clone(&before));
+            }
+        }
+    }
+
+    /// Tells those who missed something what is new to them.
+    fn tell_those_behind(&mut self) {
+        for (slot, knows) in &mut self.watchers {
+            if let Some(known) = knows
+                && tell_if_it_reads(*slot, &change(known, &self.told))
+            {
+                *knows = None;
+            }
+        }
     }
 
     /// Tells those who watch what changed since the last time.
-    pub fn tell_people(&mut self, online: &[OnlineUser]) {
-        let now: BTreeMap<_, _> =
-            online.iter().map(|user| (user.id.0, user.username.clone())).collect();
-        let new = |(id, _): &(&i64, &String)| !self.told.contains_key(id);
-        let came: Vec<_> = now.iter().filter(new).map(|(id, name)| (*id, name.as_str())).collect();
-        let went: Vec<_> = self.told.keys().filter(|id| !now.contains_key(id)).copied().collect();
-        if !came.is_empty() || !went.is_empty() {
-            let frame = native::people(&came, &went, clock::now());
-            self.watchers.iter().for_each(|slot| tell(*slot, &frame));
+    pub fn make_good(&mut self, online: &Online) {
+        if !self.watchers.is_empty() {
+            self.tell_people(&online.list());
+            self.tell_those_behind();
         }
-        self.told = now;
     }
 
     fn watch(&mut self, slot: Slot, online: &[OnlineUser]) {
         if self.watchers.is_empty() {
-            self.told = online.iter().map(|user| (user.id.0, user.username.clone())).collect();
+            self.told = people(online);
         }
-        if self.watchers.insert(slot) {
-            let all: Vec<_> = self.told.iter().map(|(id, name)| (*id, name.as_str())).collect();
-            tell(slot, &native::people(&all, &[], clock::now()));
-        }
+        self.watchers.insert(slot, Some(Arc::default()));
+        self.tell_those_behind();
     }
 }
 
-/// Light: who has much waiting does without.
-fn tell(slot: Slot, frame: &Frame) {
-    if let Some(outlet) = outlet::find(slot)
-        && !outlet.backlog().is_too_much_for_light()
-    {
+fn people(online: &[OnlineUser]) -> Arc<People> {
+    Arc::new(online.iter().map(|user| (user.id.0, user.username.clone())).collect())
+}
+
+/// What somebody must be told who knows `before`.
+fn change(before: &People, now: &People) -> Frame {
+    let is_new = |(id, _): &(&i64, &String)| !before.contains_key(id);
+    let came: Vec<_> = now.iter().filter(is_new).map(|(id, name)| (*id, name.as_str())).collect();
+    let went: Vec<_> = before.keys().filter(|id| !now.contains_key(id)).copied().collect();
+    native::people(&came, &went, clock::now())
+}
+
+/// Light: whether the socket reads well enough to get it.
+fn tell_if_it_reads(slot: Slot, frame: &Frame) -> bool {
+    let Some(outlet) = outlet::find(slot) else { return false };
+    let reads = !outlet.backlog().is_too_much_for_light();
+    if reads {
         outlet.deliver(std::slice::from_ref(frame), None);
     }
+    reads
 }
 
 impl ShardHandle {
@@ -125,9 +153,9 @@ impl ShardHandle {
     }
 
     /// Tells it who is online from now on, all of them first; or no longer.
+    #[expect(clippy::disallowed_methods, reason = "one a request, and requests have a pace")]
     pub fn watch(&self, slot: Slot, on: bool) {
-        // Light, and asked for: a Shard that is busy has better things to do.
-        drop(self.addr.try_send(Watch { slot, on }));
+        self.addr.do_send(Watch { slot, on });
     }
 
     /// Tells users' native sockets something of one of their chats.
@@ -162,7 +190,12 @@ impl Handler<ChatNews> for Shard {
             let Some(slots) = self.callers.by_user.get(user) else { continue };
             let frame = native::chats(news.chat, news.action, news.seq, *unread);
             for slot in slots {
-                tell(*slot, &frame);
+                if news.action == ChatAction::Activity {
+                    // The next one says as much.
+                    tell_if_it_reads(*slot, &frame);
+                } else if let Some(outlet) = outlet::find(*slot) {
+                    outlet.deliver(std::slice::from_ref(&frame), None);
+                }
             }
         }
     }

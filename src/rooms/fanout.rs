@@ -115,9 +115,8 @@ impl Shard {
         {
             self.acts.pop_front();
         }
-        if self.callers.anybody_watches() {
-            self.callers.tell_people(&self.online.list());
-        }
+        self.groups.values_mut().for_each(Group::make_good);
+        self.callers.make_good(&self.online);
         let ping = [Frame::ping()];
         for outlet in outlet::all() {
             if outlet.due().is_some_and(|due| due <= now) {
@@ -197,7 +196,7 @@ impl Handler<Part> for Shard {
 
     fn handle(&mut self, Part { slot, room, code }: Part, _: &mut Self::Context) {
         if let Some(outlet) = outlet::find(slot) {
-            outlet.part(room, code);
+            outlet.part(room, code, false);
         }
     }
 }

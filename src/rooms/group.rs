@@ -11,7 +11,7 @@ use crate::protocol::{CloseCode, Dialect, Frame, close, native};
 use super::ledger::{Left, Tally};
 use super::outlet;
 use super::seat::Seat;
-use super::step::{Broadcast, Said, Step};
+use super::step::{Broadcast, Said, Step, Whisper};
 
 /// Broadcasts that go out to each socket in one write, at most.
 const MOST_IN_ONE_WRITE: usize = 32;
@@ -51,12 +51,43 @@ struct Sitting {
     tally: Tally,
     /// Counted before the room was made anew, which does not know of it.
     before: u64,
+    /// It has yet to be told what holds at present.
+    missed: bool,
     audited: Ledger,
 }
 
 impl Sitting {
     fn new(seat: Arc<Seat>) -> Self {
-        Self { seat, lags: false, tally: Tally::default(), before: 0, audited: Ledger::default() }
+        Self {
+            seat,
+            lags: false,
+            tally: Tally::default(),
+            before: 0,
+            missed: false,
+            audited: Ledger::default(),
+        }
+    }
+}
+
+impl Sitting {
+    /// Light frames are the first to go: a group that has much to do does without, and so does a
+    /// socket that has much waiting. Whether it has to be told later.
+    fn hear(&mut self, whisper: &Whisper, is_busy: bool) -> bool {
+        let Some(frame) = whisper.said.of(self.seat.dialect) else { return false };
+        if Some(self.seat.session) == whisper.except {
+            return false;
+        }
+        let outlet = if is_busy || self.lags { None } else { outlet::find(self.seat.slot) };
+        let outlet = outlet.filter(|outlet| !outlet.backlog().is_too_much_for_light());
+        if let Some(outlet) = &outlet {
+            outlet.deliver(std::slice::from_ref(frame), Some(&mut self.tally));
+        } else {
+            self.tally.dropped(1);
+        }
+        if whisper.lasts {
+            self.missed = outlet.is_none();
+        }
+        whisper.lasts && self.missed
     }
 }
 
@@ -67,11 +98,15 @@ pub struct Group {
     seats: Vec<Sitting>,
     places: HashMap<SessionId, usize>,
     waiting: VecDeque<Step>,
-    /// Broadcasts that go out now, and the seat that is next.
+    /// What goes out now, broadcasts or a whisper, and the seat that is next.
     current: Vec<Broadcast>,
+    whisper: Option<Whisper>,
     frames: [Vec<Frame>; Dialect::ALL.len()],
     cursor: usize,
     last_seq: i64,
+    /// The newest whisper that holds, and whether somebody missed it.
+    holds: Option<Said>,
+    is_missed: bool,
     fanout: Durations,
     delivered: Rate,
     left: Left,
@@ -87,9 +122,12 @@ impl Group {
             places: HashMap::new(),
             waiting: VecDeque::new(),
             current: Vec::new(),
+            whisper: None,
             frames: std::array::from_fn(|_| Vec::new()),
             cursor: 0,
             last_seq: 0,
+            holds: None,
+            is_missed: false,
             fanout: Durations::default(),
             delivered: Rate::default(),
             left: Left::default(),
@@ -104,7 +142,11 @@ impl Group {
     /// Whether there is something to do.
     #[must_use]
     pub fn has_work(&self) -> bool {
-        !self.current.is_empty() || !self.waiting.is_empty()
+        self.is_writing() || !self.waiting.is_empty()
+    }
+
+    const fn is_writing(&self) -> bool {
+        !self.current.is_empty() || self.whisper.is_some()
     }
 
     /// Whether the group can be forgotten.
@@ -160,25 +202,25 @@ impl Group {
     /// Works through the steps until `budget` sockets were written to; answers what is left of it.
     pub fn work(&mut self, mut budget: usize, max_pending: usize) -> usize {
         while budget > 0 && self.has_work() {
-            if self.current.is_empty() {
-                match self.waiting.pop_front() {
-                    // A room that was made anew repeats what it can't know was delivered.
-                    Some(Step::Deliver(old)) if old.seq <= self.last_seq => {
-                        self.skip(&old.said);
-                    }
-                    Some(Step::Deliver(first)) => self.begin(first),
-                    Some(step) => {
-                        let writes = match step {
-                            Step::Whisper(..) | Step::CloseAll(_) => self.seats.len(),
-                            _ => 0,
-                        };
-                        budget = budget.saturating_sub(1 + writes);
-                        self.take(step);
-                    }
-                    None => break,
-                }
-            } else {
+            if self.is_writing() {
                 budget = self.write_on(budget, max_pending);
+                continue;
+            }
+            match self.waiting.pop_front() {
+                // A room that was made anew repeats what it can't know was delivered.
+                Some(Step::Deliver(old)) if old.seq <= self.last_seq => self.skip(&old.said),
+                Some(Step::Deliver(first)) => self.begin(first),
+                Some(Step::Whisper(whisper)) => {
+                    if whisper.lasts {
+                        self.holds = Some(whisper.said.clone());
+                    }
+                    self.whisper = Some(whisper);
+                }
+                Some(step) => {
+                    budget -= 1;
+                    self.take(step);
+                }
+                None => break,
             }
         }
         budget
@@ -206,29 +248,35 @@ impl Group {
 
     fn write_on(&mut self, mut budget: usize, max_pending: usize) -> usize {
         let mut written = 0;
+        let is_busy = self.waiting.len() >= MOST_IN_ONE_WRITE;
         while budget > 0 && self.cursor < self.seats.len() {
-            let Sitting { seat, lags, tally, .. } = &mut self.seats[self.cursor];
+            let sitting = &mut self.seats[self.cursor];
             self.cursor += 1;
             budget -= 1;
-            let frames = &self.frames[seat.dialect as usize];
+            if let Some(whisper) = &self.whisper {
+                self.is_missed |= sitting.hear(whisper, is_busy);
+                continue;
+            }
+            let frames = &self.frames[sitting.seat.dialect as usize];
             if frames.is_empty() {
                 continue;
             }
-            let outlet = if *lags { None } else { outlet::find(seat.slot) };
+            let outlet = if sitting.lags { None } else { outlet::find(sitting.seat.slot) };
             let Some(outlet) = outlet else {
-                tally.dropped(frames.len() as u64);
+                sitting.tally.dropped(frames.len() as u64);
                 continue;
             };
-            if seat.dialect == Dialect::Native && outlet.backlog().bytes > max_pending {
-                *lags = true;
-                tally.dropped(frames.len() as u64);
-                let missed = i64::try_from(self.current.len()).unwrap_or(i64::MAX);
-                outlet.deliver(&[native::lag(self.room, self.last_seq, missed)], None);
+            let is_native = sitting.seat.dialect == Dialect::Native;
+            if is_native && outlet.backlog().live_bytes() > max_pending {
+                sitting.lags = true;
+                sitting.tally.dropped(frames.len() as u64);
+                let head = self.current.last().map_or(self.last_seq, |last| last.seq);
+                outlet.deliver(&[native::lag(self.room, head, head - self.last_seq)], None);
                 continue;
             }
             written += frames.len();
-            if outlet.deliver(frames, Some(tally)) > max_pending && seat.dialect != Dialect::Native
-            {
+            let waiting = outlet.deliver(frames, Some(&mut sitting.tally));
+            if waiting > max_pending && !is_native {
                 outlet.close(close::TOO_SLOW);
             }
         }
@@ -236,6 +284,7 @@ impl Group {
         self.delivered.add(now, written as u64);
         if self.cursor >= self.seats.len() {
             self.cursor = 0;
+            self.whisper = None;
             for done in self.current.drain(..) {
                 self.last_seq = done.seq;
                 self.fanout.record(now.micros_since(done.committed_at));
@@ -245,43 +294,54 @@ impl Group {
         budget
     }
 
-    fn take(&mut self, step: Step) {
-        match step {
-            Step::Attach(seat, opening, head) => self.attach(seat, &opening, head),
-            Step::Detach(session, code, due) => self.detach(session, code, due),
-            Step::Deliver(broadcast) => self.begin(broadcast),
-            Step::Whisper(said, except) => self.whisper(&said, except),
-            Step::CloseAll(code) => {
-                for outlet in self.seats().filter_map(|seat| outlet::find(seat.slot)) {
-                    outlet.part(self.room, code);
-                }
-            }
-            Step::Audit(dues) => self.audit(&dues),
-            Step::Recount => {
-                for sitting in &mut self.seats {
-                    sitting.before = sitting.tally.against(0).accounted();
-                }
+    /// Tells what holds at present to those who missed it and can hear again.
+    pub fn make_good(&mut self) {
+        let Some(said) = self.holds.as_ref().filter(|_| self.is_missed) else { return };
+        self.is_missed = false;
+        for sitting in self.seats.iter_mut().filter(|sitting| sitting.missed && !sitting.lags) {
+            let Some(frame) = said.of(sitting.seat.dialect) else { continue };
+            let Some(outlet) = outlet::find(sitting.seat.slot) else { continue };
+            sitting.missed = outlet.backlog().is_too_much_for_light();
+            if sitting.missed {
+                self.is_missed = true;
+            } else {
+                outlet.deliver(std::slice::from_ref(frame), None);
             }
         }
     }
 
-    /// Light frames are the first to go: a group that has much to do does without, and so does a
-    /// socket that has something waiting.
-    fn whisper(&mut self, said: &Said, except: Option<SessionId>) {
-        let is_busy = self.waiting.len() >= MOST_IN_ONE_WRITE;
-        for Sitting { seat, lags, tally, .. } in &mut self.seats {
-            let Some(frame) = said.of(seat.dialect) else { continue };
-            if Some(seat.session) == except {
-                continue;
+    fn take(&mut self, step: Step) {
+        match step {
+            Step::Attach(seat, opening, head) => self.attach(seat, &opening, head),
+            Step::Detach(session, code, due) => self.detach(session, code, due),
+            Step::Deliver(_) | Step::Whisper(_) => {}
+            Step::CloseAll(code) => {
+                for sitting in std::mem::take(&mut self.seats) {
+                    let due = sitting.tally.against(0).accounted();
+                    self.part(sitting, Some(code), due);
+                }
+                self.places.clear();
             }
-            let outlet = if is_busy || *lags { None } else { outlet::find(seat.slot) };
-            if let Some(outlet) = outlet.filter(|outlet| !outlet.backlog().is_too_much_for_light())
-            {
-                outlet.deliver(std::slice::from_ref(frame), Some(tally));
-            } else {
-                tally.dropped(1);
-            }
+            Step::Audit(dues) => self.audit(&dues),
+            Step::Recount => self.recount(),
         }
+    }
+
+    /// A room that was made anew knows of those whose sockets are there.
+    fn recount(&mut self) {
+        let is_gone = |sitting: &&Sitting| outlet::find(sitting.seat.slot).is_none();
+        let gone: Vec<_> = self.seats.iter().filter(is_gone).map(|s| s.seat.session).collect();
+        for session in gone {
+            let due = self.of(session).map_or(0, |sitting| sitting.tally.against(0).accounted());
+            self.detach(session, None, due);
+        }
+        for sitting in &mut self.seats {
+            sitting.before = sitting.tally.against(0).accounted();
+        }
+    }
+
+    fn of(&self, session: SessionId) -> Option<&Sitting> {
+        self.places.get(&session).map(|place| &self.seats[*place])
     }
 
     /// Everybody had this before.
@@ -310,6 +370,7 @@ impl Group {
         let sitting = &mut self.seats[place];
         sitting.seat = seat;
         sitting.lags = false;
+        sitting.missed = false;
         outlet.seated(self.room, opening, &mut sitting.tally);
     }
 
@@ -319,10 +380,16 @@ impl Group {
         if let Some(moved) = self.seats.get(place) {
             self.places.insert(moved.seat.session, place);
         }
-        self.left.add(sitting.tally, due + sitting.before);
+        let due = due + sitting.before;
+        self.part(sitting, code, due);
+    }
+
+    fn part(&mut self, sitting: Sitting, code: Option<CloseCode>, due: u64) {
         if let (Some(code), Some(outlet)) = (code, outlet::find(sitting.seat.slot)) {
-            outlet.part(self.room, code);
+            // What a lagging socket should have been told did not reach it.
+            outlet.part(self.room, code, !sitting.lags);
         }
+        self.left.add(sitting.tally, due);
     }
 
     fn audit(&mut self, dues: &HashMap<SessionId, u64>) {
@@ -341,7 +408,7 @@ impl Group {
     /// One socket's account, when last looked at.
     #[must_use]
     pub fn account(&self, session: SessionId) -> Ledger {
-        self.places.get(&session).map_or_else(Ledger::default, |place| self.seats[*place].audited)
+        self.of(session).map_or_else(Ledger::default, |sitting| sitting.audited)
     }
 
     /// The accounts of those who have left; the group is about to be forgotten.

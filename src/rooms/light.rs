@@ -12,7 +12,7 @@ use super::seat::Seat;
 /// People named in one frame; beyond it the count alone speaks, and `who` has the rest.
 const NAMED: usize = 100;
 /// Who is shown to type, and how far how many have read, at a time.
-const SHOWN: usize = 50;
+pub const SHOWN: usize = 50;
 
 /// Somebody came or went.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ pub struct News {
     pub presence: Option<(Vec<Person>, Vec<Person>)>,
     /// Who types.
     pub typing: Vec<Typist>,
-    /// How far they have read.
+    /// How far they have read: all of it is to be stored, the first few are shown.
     pub read: Vec<(UserId, i64)>,
 }
 
@@ -88,11 +88,10 @@ impl Light {
         }
     }
 
-    /// Somebody has read up to `seq`.
+    /// A member has read up to `seq`. Every mark is kept: there are no more than members.
     pub fn read(&mut self, user: UserId, seq: i64) {
-        if self.read.len() < SHOWN || self.read.contains_key(&user) {
-            self.read.insert(user, seq);
-        }
+        let mark = self.read.entry(user).or_insert(seq);
+        *mark = seq.max(*mark);
     }
 
     /// Whether there is something to tell.

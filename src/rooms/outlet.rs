@@ -26,7 +26,8 @@ pub trait Outlet {
     /// One of the socket's own posts was answered, the one with this tag.
     fn settle(&self, tag: u64, outcome: Result<Posted, Refused>);
     /// The socket has no seat in this room, or no longer: whoever has no other room is closed.
-    fn part(&self, room: RoomId, code: CloseCode);
+    /// `is_told`: whatever event made it so reached the socket.
+    fn part(&self, room: RoomId, code: CloseCode, is_told: bool);
     /// Says goodbye: what has not begun to go out is dropped, the close frame follows.
     fn close(&self, code: CloseCode);
     /// What waits for the client to read.
@@ -44,6 +45,8 @@ pub trait Outlet {
 pub struct Backlog {
     /// How much.
     pub bytes: usize,
+    /// Of that, what rooms had for it when it came in.
+    pub opening: usize,
     /// Since when there is something all the time.
     pub since: Option<Instant>,
 }
@@ -53,6 +56,12 @@ pub struct Backlog {
 const LIGHT_BEHIND: usize = 16 * 1_024;
 
 impl Backlog {
+    /// How much came while it was in.
+    #[must_use]
+    pub const fn live_bytes(self) -> usize {
+        self.bytes - self.opening
+    }
+
     /// Whether light frames are left out for this socket.
     #[must_use]
     pub const fn is_too_much_for_light(self) -> bool {
@@ -130,7 +139,7 @@ mod tests {
         }
         fn seated(&self, _: RoomId, _: &[Frame], _: &mut Tally) {}
         fn settle(&self, _: u64, _: Result<Posted, Refused>) {}
-        fn part(&self, _: RoomId, _: CloseCode) {}
+        fn part(&self, _: RoomId, _: CloseCode, _: bool) {}
         fn close(&self, _: CloseCode) {}
         fn backlog(&self) -> Backlog {
             Backlog::default()

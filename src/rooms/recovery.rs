@@ -45,7 +45,7 @@ impl Outlet for Ear {
         self.deliver(opening, Some(tally));
     }
     fn settle(&self, _: u64, _: Result<Posted, Refused>) {}
-    fn part(&self, _: RoomId, code: CloseCode) {
+    fn part(&self, _: RoomId, code: CloseCode, _: bool) {
         self.close(code);
     }
     fn close(&self, code: CloseCode) {

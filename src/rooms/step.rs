@@ -51,14 +51,25 @@ pub enum Step {
     Detach(SessionId, Option<CloseCode>, u64),
     /// A stored event, for everybody.
     Deliver(Broadcast),
-    /// Something that is not stored, for everybody but that one.
-    Whisper(Said, Option<SessionId>),
+    /// Something that is not stored.
+    Whisper(Whisper),
     /// What was due to each of the room's sockets when everything before this was.
     Audit(Arc<HashMap<SessionId, u64>>),
     /// The room was made anew: what is due is counted from here.
     Recount,
     /// Everybody out.
     CloseAll(CloseCode),
+}
+
+/// Something that is not stored, for everybody but one.
+#[derive(Clone, Debug)]
+pub struct Whisper {
+    /// As each dialect says it.
+    pub said: Said,
+    /// Whoever needs no telling.
+    pub except: Option<SessionId>,
+    /// It holds until the next one that does: whoever missed it is told when he can hear again.
+    pub lasts: bool,
 }
 
 /// A stored event on its way.

@@ -6,18 +6,20 @@ use std::time::Duration;
 
 use actix::prelude::*;
 
-use crate::domain::{SessionId, UserId, clock};
+use crate::domain::{UserId, clock};
 use crate::protocol::{Dialect, Frame, dialect, native};
 
-use super::light::News;
+use super::light::{News, SHOWN};
 use super::room::Room;
 use super::seat::Seat;
-use super::step::{Said, Step};
+use super::step::{Said, Step, Whisper};
 
 /// How long news are gathered in a room where everybody may know everybody.
 const SOON: Duration = Duration::from_millis(200);
 /// In a crowd: less than one frame a second for each.
 const IN_A_CROWD: Duration = Duration::from_millis(1_500);
+/// Marks that could not be stored are tried again after this.
+const AGAIN: Duration = Duration::from_secs(2);
 /// Sockets that make a crowd.
 const CROWD: u64 = 100;
 /// Members up to which everybody is told how far the others have read (PROTOCOL, *Frames*).
@@ -47,7 +49,7 @@ impl Handler<Typing> for Room {
         if let Some(card) = seat.card.as_deref().filter(|_| on) {
             let frame = dialect::typing(card);
             let said = Said::encode(Dialect::is_shh, |_| Some(frame.clone()));
-            self.whisper(&said, Some(seat.session));
+            self.whisper(Whisper { said, except: Some(seat.session), lasts: false });
         }
     }
 }
@@ -98,41 +100,45 @@ impl Room {
         let chat = self.id();
         if let Some((came, went)) = &news.presence {
             let people = self.state.presence().people();
-            self.tell_natives(&native::presence(chat, people, came, went, clock::now()));
+            let frame = native::presence(chat, people, came, went, clock::now());
+            self.tell_natives(&frame, true);
         }
         for typist in &news.typing {
             let user = typist.user.map(|user| user.0);
-            self.tell_natives(&native::typing(chat, user, &typist.name, typist.on));
+            self.tell_natives(&native::typing(chat, user, &typist.name, typist.on), false);
         }
         if self.state.member_count() <= MARKS_SHOWN {
-            for (user, seq) in &news.read {
-                self.tell_natives(&native::read_mark(chat, user.0, *seq));
+            for (user, seq) in news.read.iter().take(SHOWN) {
+                self.tell_natives(&native::read_mark(chat, user.0, *seq), false);
             }
         }
     }
 
-    fn tell_natives(&mut self, frame: &Frame) {
+    fn tell_natives(&mut self, frame: &Frame, lasts: bool) {
         let said = Said::encode(|d| d == Dialect::Native, |_| Some(frame.clone()));
-        self.whisper(&said, None);
+        self.whisper(Whisper { said, except: None, lasts });
     }
 
-    fn whisper(&mut self, said: &Said, except: Option<SessionId>) {
-        self.state.owe(said, except);
-        self.to_shards(|| Step::Whisper(said.clone(), except));
+    fn whisper(&mut self, whisper: Whisper) {
+        self.state.owe(&whisper.said, whisper.except);
+        self.to_shards(|| Step::Whisper(whisper.clone()));
     }
 
-    /// Marks are kept in the database; one that is lost with the process costs a number.
+    /// Marks are kept in the database, those that could not be with the next ones. One that is
+    /// lost with the process costs a number.
     fn keep_marks(&self, marks: Vec<(UserId, i64)>, ctx: &mut Context<Self>) {
         if marks.is_empty() {
             return;
         }
         let (store, room) = (self.store.clone(), self.id());
-        let marks: Vec<_> = marks.into_iter().map(|(user, seq)| (room, user, seq)).collect();
-        let keeping = async move {
-            if let Err(error) = store.mark_read(&marks).await {
-                log::warn!("room {room}: how far it was read is not stored: {error}");
+        let rows: Vec<_> = marks.iter().map(|(user, seq)| (room, *user, *seq)).collect();
+        let keeping = async move { store.mark_read(&rows).await };
+        ctx.spawn(keeping.into_actor(self).map(move |kept, room, ctx| {
+            if let Err(error) = kept {
+                log::warn!("room {}: how far it was read is not stored: {error}", room.id());
+                marks.into_iter().for_each(|(user, seq)| room.light.read(user, seq));
+                ctx.run_later(AGAIN, Self::tell_later);
             }
-        };
-        ctx.spawn(keeping.into_actor(self));
+        }));
     }
 }

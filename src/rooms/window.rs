@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::domain::{Event, EventKind};
+use crate::domain::{Author, Event, EventKind};
 
 /// Newest events, without a gap up to the room's head. Over its bounds the oldest go first.
 #[derive(Debug)]
@@ -98,7 +98,7 @@ impl Window {
     /// where there is one. None when the window does not reach back so far.
     #[must_use]
     pub fn after(&self, after: i64, limit: usize, max_bytes: usize) -> Option<Vec<Arc<Event>>> {
-        let skipped = usize::try_from(after + 1 - self.from).ok()?;
+        let skipped = usize::try_from(after.checked_add(1)? - self.from).ok()?;
         let mut bytes = 0;
         let mut found = Vec::new();
         for event in self.events.iter().skip(skipped).take(limit) {
@@ -109,6 +109,18 @@ impl Window {
             found.push(Arc::clone(event));
         }
         Some(found)
+    }
+
+    /// Messages of others than `reader` after his mark. None when the window does not reach back so
+    /// far.
+    #[must_use]
+    pub fn unread(&self, reader: Author, mark: i64) -> Option<i64> {
+        let skipped = usize::try_from(mark.checked_add(1)? - self.from).ok()?;
+        let is_unread = |event: &&Arc<Event>| {
+            event.kind == EventKind::Message && event.author != reader && event.deleted_at.is_none()
+        };
+        let unread = self.events.iter().skip(skipped).filter(is_unread).count();
+        Some(i64::try_from(unread).unwrap_or(i64::MAX))
     }
 
     /// An edit or a deletion changes what it is about, also here: whoever resumes later gets the
@@ -167,7 +179,7 @@ fn weight(event: &Event) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Author, EventId, RoomId, Timestamp, UserId, ids};
+    use crate::domain::{EventId, RoomId, Timestamp, UserId, ids};
 
     fn event(seq: i64) -> Event {
         Event {

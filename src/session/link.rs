@@ -167,11 +167,11 @@ impl Outlet for Link {
         self.wake();
     }
 
-    fn part(&self, room: RoomId, code: CloseCode) {
+    fn part(&self, room: RoomId, code: CloseCode, is_told: bool) {
         if !self.departure.is_native() {
             return self.close(code);
         }
-        self.outbox.borrow_mut().notes.push(Note::Parted(room, code));
+        self.outbox.borrow_mut().notes.push(Note::Parted(room, code, is_told));
         self.wake();
     }
 
@@ -186,10 +186,10 @@ impl Outlet for Link {
     }
 
     fn close(&self, code: CloseCode) {
-        self.departure.leave();
         if self.outbox.borrow().closing {
             return;
         }
+        self.departure.leave();
         let mut outbox = self.outbox.borrow_mut();
         outbox.waiting =
             self.departure.goodbye(code).into_iter().map(|frame| (frame, None)).collect();
@@ -210,7 +210,7 @@ impl Outlet for Link {
 
     fn backlog(&self) -> Backlog {
         let outbox = self.outbox.borrow();
-        Backlog { bytes: outbox.bytes, since: outbox.since }
+        Backlog { bytes: outbox.bytes, opening: outbox.opening, since: outbox.since }
     }
 
     fn last_heard(&self) -> Instant {

@@ -12,6 +12,6 @@ pub enum Note {
     /// It has its seat in this room.
     Seated(RoomId),
     /// It has none there, or no longer. Only sessions that may follow several rooms are told;
-    /// the others' sockets are closed.
-    Parted(RoomId, CloseCode),
+    /// the others' sockets are closed. `true`: whatever event made it so reached the socket.
+    Parted(RoomId, CloseCode, bool),
 }

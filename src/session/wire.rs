@@ -297,21 +297,21 @@ impl Outlet for Wire {
         outbox.wake();
     }
 
-    fn part(&self, room: RoomId, code: CloseCode) {
+    fn part(&self, room: RoomId, code: CloseCode, is_told: bool) {
         if !self.departure.is_native() {
             return self.close(code);
         }
         let mut outbox = self.outbox.borrow_mut();
-        outbox.notes.push(Note::Parted(room, code));
+        outbox.notes.push(Note::Parted(room, code, is_told));
         outbox.wake();
     }
 
     fn close(&self, code: CloseCode) {
-        self.departure.leave();
-        let mut outbox = self.outbox.borrow_mut();
-        if outbox.end != End::None {
+        if self.outbox.borrow().end != End::None {
             return;
         }
+        self.departure.leave();
+        let mut outbox = self.outbox.borrow_mut();
         let keep = usize::from(outbox.begun && !outbox.waiting.is_empty());
         outbox.waiting.truncate(keep);
         outbox.bytes = outbox.waiting.iter().map(|piece| piece.bytes.len()).sum();
@@ -325,7 +325,7 @@ impl Outlet for Wire {
         let outbox = self.outbox.borrow();
         // Whoever is being closed is no longer judged by what waits for him.
         let since = outbox.since.filter(|_| outbox.end == End::None);
-        Backlog { bytes: outbox.bytes, since }
+        Backlog { bytes: outbox.bytes, opening: outbox.opening, since }
     }
 
     fn last_heard(&self) -> Instant {

@@ -88,27 +88,14 @@ impl Store {
         user: UserId,
         rooms: &[RoomId],
     ) -> Result<HashMap<RoomId, u64>, StoreError> {
-        self.unread_up_to(user, rooms, i64::MAX).await
-    }
-
-    /// The same, of events up to this `seq`: a room counts on from what it has delivered.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn unread_up_to(
-        &self,
-        user: UserId,
-        rooms: &[RoomId],
-        head: i64,
-    ) -> Result<HashMap<RoomId, u64>, StoreError> {
         let db = &self.inner.read;
         let mut found = HashMap::with_capacity(rooms.len());
         for rooms in rooms.chunks(ROOMS) {
-            let places: Vec<_> = (6..6 + rooms.len()).map(|n| format!("${n}")).collect();
+            let places: Vec<_> = (5..5 + rooms.len()).map(|n| format!("${n}")).collect();
             let sql = format!(
                 "SELECT m.room, (SELECT count(*) FROM (SELECT 1 AS one FROM event e
                      WHERE e.room = m.room AND e.seq > CASE WHEN m.read_seq < r.last_seq - $4
-                             THEN r.last_seq - $4 ELSE m.read_seq END AND e.seq <= $5
+                             THEN r.last_seq - $4 ELSE m.read_seq END
                          AND e.kind = 'message' AND e.deleted_at IS NULL AND e.author <> $2
                      LIMIT $3) c) AS unread
                  FROM membership m JOIN room r ON r.id = m.room
@@ -117,13 +104,58 @@ impl Store {
             );
             let own = Author::User(user).to_string();
             let mut values: Vec<Value> =
-                vec![user.0.into(), own.into(), COUNTED.into(), LOOKED_AT.into(), head.into()];
+                vec![user.0.into(), own.into(), COUNTED.into(), LOOKED_AT.into()];
             values.extend(rooms.iter().map(|room| Value::from(room.0)));
             let query = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
             for row in db.query_all_raw(query).await? {
                 let unread: i64 = row.try_get("", "unread")?;
                 let room = RoomId(row.try_get("", "room")?);
                 found.insert(room, u64::try_from(unread).unwrap_or(0));
+            }
+        }
+        Ok(found)
+    }
+
+    /// How many messages of others lie in a room after each of these users' marks, up to `head`;
+    /// 1,000 stands for so many or more.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn unread_after(
+        &self,
+        room: RoomId,
+        marks: &[(UserId, i64)],
+        head: i64,
+    ) -> Result<HashMap<UserId, u64>, StoreError> {
+        let db = &self.inner.read;
+        let mut found = HashMap::with_capacity(marks.len());
+        for marks in marks.chunks(MOST) {
+            let size = SIZES[SIZES.partition_point(|size| *size < marks.len())];
+            let places: Vec<_> = (0..size)
+                .map(|n| format!("(${}, ${}, ${})", 3 * n + 5, 3 * n + 6, 3 * n + 7))
+                .collect();
+            let sql = format!(
+                "SELECT k.column1 AS reader, (SELECT count(*) FROM (SELECT 1 AS one FROM event e
+                     WHERE e.room = $1 AND e.seq > CASE WHEN k.column2 < $2 - $4
+                             THEN $2 - $4 ELSE k.column2 END AND e.seq <= $2
+                         AND e.kind = 'message' AND e.deleted_at IS NULL AND e.author <> k.column3
+                     LIMIT $3) c) AS unread
+                 FROM (VALUES {}) k WHERE k.column1 IS NOT NULL",
+                places.join(", ")
+            );
+            let mut values: Vec<Value> =
+                vec![room.0.into(), head.into(), COUNTED.into(), LOOKED_AT.into()];
+            for n in 0..size {
+                let mark = marks.get(n);
+                values.push(mark.map(|(user, _)| user.0).into());
+                values.push(mark.map(|(_, seq)| *seq).into());
+                values.push(mark.map(|(user, _)| Author::User(*user).to_string()).into());
+            }
+            let query = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
+            for row in db.query_all_raw(query).await? {
+                let unread: i64 = row.try_get("", "unread")?;
+                let reader = UserId(row.try_get("", "reader")?);
+                found.insert(reader, u64::try_from(unread).unwrap_or(0));
             }
         }
         Ok(found)

@@ -15,7 +15,7 @@ use super::super::refusals::{
 use super::super::views::{Chat, ChatMessage};
 use super::{GroupLimits, chat_id, find, show};
 use crate::auth::paces::Paces;
-use crate::domain::{Identity, MessageText, RoomKind, UserId};
+use crate::domain::{Author, Identity, MessageText, RoomKind, UserId};
 use crate::rooms::{Post, Rooms};
 use crate::store::{MemberChange, Store};
 
@@ -148,7 +148,7 @@ pub async fn send(
     let wrong = |text: &str| ApiError::field("content", text);
     let content = fields.required("content").map_err(wrong)?;
     let content = MessageText::parse(content.trim()).map_err(|e| wrong(&e.to_string()))?;
-    paces.message(caller.id())?;
+    paces.message(Author::User(caller.id()))?;
     let post = Post {
         by: Identity::User(caller.0),
         content: content.into_string(),

@@ -41,19 +41,7 @@ fn said_with_nick(joined: &Joined, message: &str) -> Option<String> {
 
 impl Native {
     /// Something in a room that the socket follows.
-    pub(super) fn act(&mut self, reference: Option<String>, request: Request) {
-        let (Request::Send { room: named, .. }
-        | Request::Edit { room: named, .. }
-        | Request::Delete { room: named, .. }
-        | Request::React { room: named, .. }
-        | Request::Typing { room: named, .. }
-        | Request::Read { room: named, .. }
-        | Request::History { room: named, .. }
-        | Request::Who { room: named, .. }) = &request
-        else {
-            return;
-        };
-        let Some(room) = self.room(named) else { return };
+    pub(super) fn act(&mut self, reference: Option<String>, room: RoomId, request: Request) {
         let words = |kind, content, target| Words {
             room,
             kind,
@@ -88,12 +76,34 @@ impl Native {
         }
     }
 
+    /// Does something in a room that the socket follows. One whose actor died is made anew with
+    /// this socket, and found again first.
+    pub(super) fn in_room(
+        &mut self,
+        reference: Option<String>,
+        room: RoomId,
+        act: impl FnOnce(&mut Self, Option<String>) + 'static,
+    ) {
+        if self.rooms.get(&room).is_some_and(|joined| joined.handle.addr.connected()) {
+            return act(self, reference);
+        }
+        let rooms = self.berth.porter.rooms().clone();
+        self.work(async move {
+            let found = rooms.find(room).await;
+            Box::new(move |session: &mut Self| match (found, session.rooms.get_mut(&room)) {
+                (Ok(handle), Some(joined)) => {
+                    joined.handle = handle;
+                    act(session, reference);
+                }
+                (Err(refused), _) => session.refused(reference.as_deref(), refused),
+                (Ok(_), None) => session.refused(reference.as_deref(), Refused::NotFound),
+            }) as Then
+        });
+    }
+
     #[expect(clippy::disallowed_methods, reason = "posts hold permits")]
     fn post(&mut self, reference: Option<String>, words: Words) {
         let Some(joined) = self.rooms.get(&words.room) else { return };
-        if !joined.handle.addr.connected() {
-            return self.find_again(reference, words);
-        }
         let bytes = words.content.len() + words.raw.as_ref().map_or(0, String::len);
         let Some(admission) = joined.handle.gate.try_admit(bytes) else {
             let detail = "The room takes no more at the moment, send it again.";
@@ -115,22 +125,6 @@ impl Native {
             forwarded: false,
         });
         self.flying.insert(tag, Flying { reference, kind: words.kind });
-    }
-
-    /// The room's actor died and is made anew with this socket.
-    fn find_again(&mut self, reference: Option<String>, words: Words) {
-        let (rooms, room) = (self.berth.porter.rooms().clone(), words.room);
-        self.work(async move {
-            let found = rooms.find(room).await;
-            Box::new(move |session: &mut Self| match (found, session.rooms.get_mut(&room)) {
-                (Ok(handle), Some(joined)) => {
-                    joined.handle = handle;
-                    session.post(reference, words);
-                }
-                (Err(refused), _) => session.refused(reference.as_deref(), refused),
-                (Ok(_), None) => session.refused(reference.as_deref(), Refused::NotFound),
-            }) as Then
-        });
     }
 
     /// A post was answered.
@@ -215,7 +209,9 @@ impl Native {
                         events.last().is_some_and(|last| last.seq < head)
                     }),
                     _ => store.first_seq(room).await.map(|first| {
-                        let first = first.unwrap_or(1).max(after.map_or(1, |after| after + 1));
+                        let first = first
+                            .unwrap_or(1)
+                            .max(after.map_or(1, |after| after.saturating_add(1)));
                         events.first().is_some_and(|oldest| oldest.seq > first)
                     }),
                 };

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use crate::domain::{Author, Identity, RoomId, clock};
 use crate::protocol::native::{self, ErrorCode};
 use crate::protocol::{CloseCode, Dialect, close};
@@ -10,10 +12,14 @@ use crate::rooms::joining::{Join, Wants};
 use crate::rooms::resume::Resume;
 use crate::rooms::{RoomHandle, Seat};
 
+use super::super::door::Refusal;
 use super::super::entry::{Denied, Guest};
 use super::super::proof::Proof;
 use super::super::relay::{Step, farewell};
 use super::{Joined, Native, Then};
+
+/// Names under which a socket may speak of the same room.
+const NAMES_OF_A_ROOM: usize = 4;
 
 /// A join on its way.
 pub(super) struct Entering {
@@ -49,7 +55,9 @@ impl Native {
         nick_name: Option<String>,
     ) {
         let known = self.room(&named);
-        if self.door.as_ref().is_some_and(|door| *door != named) && known.is_none() {
+        let door = self.door.clone().filter(|door| *door != named && known.is_none());
+        // Its own room may be meant by its id.
+        if door.is_some() && Uuid::try_parse(&named).is_err() {
             let detail = "This socket is the room's of its address: \"room\" must be that one.";
             return self.refuse(reference.as_deref(), ErrorCode::Invalid, detail);
         }
@@ -61,7 +69,14 @@ impl Native {
         let wish = Wish { named, nick_name, resume };
         let (porter, proof, ip) = (self.berth.porter.clone(), self.proof.clone(), self.berth.ip);
         self.work(async move {
-            let place = porter.place_of(&wish.named, &proof, ip).await;
+            let mut place = porter.place_of(&wish.named, &proof, ip).await;
+            if let (Some(door), Ok(found)) = (door, &place) {
+                let own = porter.place_of(&door, &proof, ip).await;
+                place = own.and_then(|own| {
+                    let is_own = own.room == found.room;
+                    is_own.then_some(own).ok_or(Denied::Refuse(Refusal::BAD_TARGET))
+                });
+            }
             Box::new(move |session: &mut Self| match place {
                 Ok(guest) => session.enter(&guest, wish),
                 Err(denied) => session.turned_away(wish.resume.reference.as_deref(), &denied),
@@ -110,7 +125,7 @@ impl Native {
                     }
                     session.come_in();
                 }
-                Err(refused) => session.parted(room, farewell(refused)),
+                Err(refused) => session.parted(room, farewell(refused), false),
             }) as Then
         });
     }
@@ -132,25 +147,29 @@ impl Native {
             self.guest = Some(id);
             let _ = self.berth.departure.is_proven(None);
         }
-        self.names.insert(entering.named, entering.room);
+        // An id leads there by itself; of names a few, since one room may be meant by several.
+        let known = self.names.values().filter(|room| **room == entering.room).count();
+        if Uuid::try_parse(&entering.named).is_err() && known < NAMES_OF_A_ROOM {
+            self.names.insert(entering.named, entering.room);
+        }
         self.rooms.insert(entering.room, Joined { handle, seat: entering.seat });
     }
 
     /// The socket has no seat in a room: it was turned away, or lost it.
-    pub(super) fn parted(&mut self, room: RoomId, code: CloseCode) {
+    pub(super) fn parted(&mut self, room: RoomId, code: CloseCode, is_told: bool) {
         let entering = self.entering.take_if(|entering| entering.room == room);
         let was_in = self.rooms.remove(&room).is_some();
         if entering.is_none() && !was_in {
             return;
         }
         self.names.retain(|_, id| *id != room);
-        self.berth.departure.left(room);
+        self.berth.departure.leave_one(room);
         if self.door.is_some() {
             self.out.push_back(Step::Close(code));
         } else if let Some(entering) = entering {
             self.refuse(entering.reference.as_deref(), reason(code), code.reason);
-        } else if code != close::REMOVED {
-            // Who is removed was told by the `member` frame.
+        } else if !(is_told && code == close::REMOVED) {
+            // Who is removed is told by the `member` frame.
             self.say(native::error(None, reason(code), code.reason, None, Some(room)));
         }
     }
@@ -183,8 +202,7 @@ impl Native {
         }
     }
 
-    pub(super) fn leave(&mut self, reference: Option<&str>, named: &str) {
-        let Some(room) = self.room(named) else { return };
+    pub(super) fn leave(&mut self, reference: Option<&str>, room: RoomId) {
         self.rooms.remove(&room);
         self.names.retain(|_, id| *id != room);
         self.berth.departure.leave_one(room);

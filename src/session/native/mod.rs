@@ -87,6 +87,7 @@ pub struct Native {
     /// Until when it must have said who it is.
     owes_by: Instant,
     warned: bool,
+    is_called_in: bool,
 }
 
 impl Native {
@@ -112,6 +113,7 @@ impl Native {
             hurry: 0,
             owes_by,
             warned: false,
+            is_called_in: false,
         };
         session.greet();
         session
@@ -135,12 +137,7 @@ impl Native {
                         self.strikes = self.strikes.saturating_sub(1);
                         self.carry_out(reference, request);
                     }
-                    Err(Complaint { code, detail }) => {
-                        if matches!(code, ErrorCode::BadFrame | ErrorCode::UnknownType) {
-                            self.strikes += 1;
-                        }
-                        self.refuse(reference.as_deref(), code, &detail);
-                    }
+                    Err(complaint) => self.complain(reference.as_deref(), &complaint),
                 }
             }
             Incoming::Binary => {
@@ -162,7 +159,7 @@ impl Native {
         match note {
             Note::Settled(tag, outcome) => self.settled(tag, outcome),
             Note::Seated(room) => self.seated(room),
-            Note::Parted(room, code) => self.parted(room, code),
+            Note::Parted(room, code, is_told) => self.parted(room, code, is_told),
         }
         self.next_step()
     }
@@ -180,8 +177,23 @@ impl Native {
         self.next_step()
     }
 
+    /// What is next to be done. Rooms and the Shard may speak to the socket once its hello is out.
     fn next_step(&mut self) -> Step {
-        self.out.pop_front().unwrap_or(Step::Nothing)
+        let next = self.out.pop_front();
+        if next.is_none() && !std::mem::replace(&mut self.is_called_in, true) {
+            self.call_in();
+        }
+        next.unwrap_or(Step::Nothing)
+    }
+
+    /// A frame that makes no sense. Whoever sends many is closed.
+    fn complain(&mut self, reference: Option<&str>, Complaint { code, detail }: &Complaint) {
+        if matches!(code, ErrorCode::BadFrame | ErrorCode::UnknownType) {
+            self.strikes += 1;
+        } else if let Err(too_fast) = self.paces.check(Act::Message) {
+            return self.too_fast(reference, too_fast);
+        }
+        self.refuse(reference, *code, detail);
     }
 
     fn say(&mut self, frame: Frame) {
@@ -227,16 +239,17 @@ impl Native {
     /// Whether the socket may do that now; over its rate it is told when.
     fn may(&mut self, reference: Option<&str>, request: &Request) -> bool {
         let act = match request {
-            Request::Auth(_) | Request::Leave { .. } | Request::Watch { .. } | Request::Ping => {
-                return true;
-            }
+            Request::Auth(_) | Request::Leave { .. } | Request::Ping => return true,
             Request::Typing { .. } | Request::Read { .. } => Act::Typing,
-            Request::Join { .. } | Request::History { .. } | Request::Who { .. } => Act::Join,
+            Request::Join { .. }
+            | Request::History { .. }
+            | Request::Who { .. }
+            | Request::Watch { .. } => Act::Join,
             _ => Act::Message,
         };
         let mut allowed = self.paces.check(act);
-        if let (Act::Message, Ok(()), Some(user)) = (act, allowed, self.user()) {
-            allowed = self.berth.porter.paces().message(UserId(user.card.id));
+        if let (Act::Message, Ok(()), Some(author)) = (act, allowed, self.author()) {
+            allowed = self.berth.porter.paces().message(author);
         }
         match allowed {
             Ok(()) => self.hurry = self.hurry.saturating_sub(1),
@@ -269,22 +282,24 @@ impl Native {
             }
             Request::Watch { people } => self.watch(reference.as_deref(), people),
             Request::Ping => self.say(native::pong(reference.as_deref(), clock::now())),
-            Request::Leave { room }
-            | Request::Send { room, .. }
-            | Request::Edit { room, .. }
-            | Request::Delete { room, .. }
-            | Request::React { room, .. }
-            | Request::Typing { room, .. }
-            | Request::Read { room, .. }
-            | Request::History { room, .. }
-            | Request::Who { room, .. }
-                if self.room(&room).is_none() =>
-            {
-                let detail = "This socket does not follow that room: join it first.";
-                self.refuse(reference.as_deref(), ErrorCode::NotJoined, detail);
-            }
-            Request::Leave { room } => self.leave(reference.as_deref(), &room),
-            request => self.act(reference, request),
+            Request::Leave { ref room }
+            | Request::Send { ref room, .. }
+            | Request::Edit { ref room, .. }
+            | Request::Delete { ref room, .. }
+            | Request::React { ref room, .. }
+            | Request::Typing { ref room, .. }
+            | Request::Read { ref room, .. }
+            | Request::History { ref room, .. }
+            | Request::Who { ref room, .. } => match (self.room(room), &request) {
+                (None, _) => {
+                    let detail = "This socket does not follow that room: join it first.";
+                    self.refuse(reference.as_deref(), ErrorCode::NotJoined, detail);
+                }
+                (Some(room), Request::Leave { .. }) => self.leave(reference.as_deref(), room),
+                (Some(room), _) => self.in_room(reference, room, move |session, reference| {
+                    session.act(reference, room, request);
+                }),
+            },
         }
     }
 }

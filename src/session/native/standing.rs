@@ -33,10 +33,10 @@ impl Native {
         };
         let hello = native::hello(&hello);
         self.say(hello);
-        self.call_in();
     }
 
-    fn call_in(&self) {
+    /// Says to the Shard who is behind the socket.
+    pub(super) fn call_in(&self) {
         let card = self.user().map(|user| user.card.clone());
         let login = self.user().map(|user| user.login);
         self.berth.shard.call_in(self.berth.slot, Caller { card, login });
