@@ -64,12 +64,12 @@ impl App {
         store.migrate().await.context("the tables could not be brought up to date")?;
         log::info!("the database says: {}", store.durability().await?);
         store.nobody_is_in(clock::now()).await?;
-        actix_web::rt::spawn(upkeep(store.clone(), settings.store.keep_days));
 
         let secret = signing_key(&settings, &store).await?;
         let auth = Auth::new(store.clone(), settings.auth.clone(), &secret);
         let node = ids::random().simple().to_string()[..8].to_owned();
         let rooms = Rooms::start(store.clone(), &settings, &node).await?;
+        actix_web::rt::spawn(upkeep(store.clone(), rooms.clone(), settings.store.keep_days));
         let stats = Stats::new(rooms.clone(), Node { name: node, started_at: clock::now() });
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"))?;
         let draining = Arc::new(AtomicBool::new(false));
@@ -257,7 +257,7 @@ pub async fn signing_key(settings: &Settings, store: &Store) -> Result<String, S
 }
 
 /// Forgets what may be forgotten: guests' rooms that nobody uses, events past their retention.
-async fn upkeep(store: Store, keep_days: u32) {
+async fn upkeep(store: Store, rooms: Rooms, keep_days: u32) {
     loop {
         let now = clock::now();
         match store.forget_idle_rooms(now.plus_secs(-FORGET_AFTER_S)).await {
@@ -271,7 +271,10 @@ async fn upkeep(store: Store, keep_days: u32) {
             let before = now.plus_secs(-i64::from(keep_days) * 24 * 3_600);
             match store.forget_events(before).await {
                 Ok(0) => {}
-                Ok(events) => log::info!("{events} events were past store.keep_days and are gone"),
+                Ok(events) => {
+                    rooms.forget(before);
+                    log::info!("{events} events were past store.keep_days and are gone");
+                }
                 Err(error) => {
                     log::warn!("old events could not be deleted, again in an hour: {error}");
                 }

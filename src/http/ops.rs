@@ -78,6 +78,7 @@ pub async fn readyz(
 pub async fn metrics(
     request: HttpRequest,
     stats: web::Data<Stats>,
+    store: web::Data<Store>,
     metrics: web::Data<Metrics>,
 ) -> Result<HttpResponse, ApiError> {
     let local = request.peer_addr().is_some_and(|peer| peer.ip().to_canonical().is_loopback());
@@ -85,18 +86,19 @@ pub async fn metrics(
     if !local || proxied {
         return Err(ApiError::NOT_FOUND);
     }
-    scrape(stats, metrics).await
+    scrape(stats, store, metrics).await
 }
 
 async fn scrape(
     stats: web::Data<Stats>,
+    store: web::Data<Store>,
     metrics: web::Data<Metrics>,
 ) -> Result<HttpResponse, ApiError> {
-    let text =
-        metrics.text(&stats.snapshot().await.totals, &stats.ledger().await).map_err(|error| {
-            log::error!("the figures could not be written: {error}");
-            ApiError::Internal
-        })?;
+    let (load, ledger) = (stats.snapshot().await.totals, stats.ledger().await);
+    let text = metrics.text(&load, &ledger, &store.queries()).map_err(|error| {
+        log::error!("the figures could not be written: {error}");
+        ApiError::Internal
+    })?;
     Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, TEXT_TYPE)).body(text))
 }
 
@@ -130,6 +132,7 @@ pub fn metrics_app(
 > {
     App::new()
         .app_data(web::Data::new(parts.stats.clone()))
+        .app_data(web::Data::new(parts.store.clone()))
         .app_data(web::Data::new(parts.metrics.clone()))
         .configure(|config| at("/metrics").get(scrape).into(config))
         .default_service(web::to(not_found))

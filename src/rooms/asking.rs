@@ -89,7 +89,7 @@ impl Handler<Recall> for Room {
         let rows = asked.after.and_then(|after| self.state.window.after(after, limit, PAGE_BYTES));
         Ok(rows.map(|rows| {
             let more = rows.last().is_some_and(|last| last.seq < self.state.head());
-            let events = rows.iter().map(AsRef::as_ref);
+            let events = rows.iter().map(|kept| &***kept);
             native::history(asked.reference.as_deref(), self.id(), events, more)
         }))
     }

@@ -25,6 +25,7 @@ use super::posting::Post as Posting;
 use super::registry::{Bring, CloseNow, LeaveLater, Registry, note_gone};
 use super::room::RoomHandle;
 use super::shards::{Shards, Whose};
+use super::shedding::Forget;
 use super::ticket::Ticket;
 use super::{Act, LiveRoom, OnlineUser, Post, Refused};
 
@@ -231,6 +232,12 @@ impl Rooms {
             }
         }
         Ok(closed)
+    }
+
+    /// What is older was deleted from the store: no live room shows it any longer.
+    #[expect(clippy::disallowed_methods, reason = "one an hour")]
+    pub fn forget(&self, before: Timestamp) {
+        self.directory.handles().iter().for_each(|room| room.addr.do_send(Forget(before)));
     }
 
     /// The room's row changed: a live room reads it anew.

@@ -7,10 +7,11 @@ use actix::prelude::*;
 
 use crate::domain::{Event, EventKind, RoomId, SessionId, clock};
 use crate::protocol::dialect::OPENING_MESSAGES;
-use crate::protocol::native::{self, Joined, Me};
+use crate::protocol::native::{self, Joined, Me, Verdict};
 use crate::protocol::{CloseCode, Dialect, Frame, Opening, close};
 use crate::store::{Store, StoreError};
 
+use super::kept::Kept;
 use super::resume::{self, PAGE_BYTES, PAGE_EVENTS, Page, Resume, Wanted};
 use super::room::Room;
 use super::seat::Seat;
@@ -33,8 +34,8 @@ pub enum Wants {
 pub struct Join {
     seat: Arc<Seat>,
     wants: Wants,
-    /// The room's newest events were read for it: what the window lacks now lies further back.
-    looked: bool,
+    /// The room was compared with the database since it asked.
+    compared: bool,
     unkept: Option<(ShardHandle, RoomId)>,
 }
 
@@ -47,11 +48,21 @@ pub(super) enum Reading {
     Latest,
     /// A page of what follows this `seq`.
     After(i64),
+    /// Whether there is more than the room knows of; what there is comes the way of all events.
+    Head,
+}
+
+/// Sockets that wait for the same, and the room's head when it began to be read: what comes after
+/// that stays in the window until they have theirs.
+#[derive(Default)]
+pub(super) struct Readers {
+    pub head: i64,
+    pub waiting: Vec<Join>,
 }
 
 /// The past as far as a socket wants it.
 enum Past {
-    Messages(Vec<Arc<Event>>),
+    Messages(Vec<Arc<Kept>>),
     Page(Page),
 }
 
@@ -59,7 +70,7 @@ impl Join {
     /// A socket of this worker's `shard`.
     #[must_use]
     pub fn new(room: RoomId, seat: Arc<Seat>, wants: Wants, shard: ShardHandle) -> Self {
-        Self { seat, wants, looked: false, unkept: Some((shard, room)) }
+        Self { seat, wants, compared: false, unkept: Some((shard, room)) }
     }
 
     fn keep(mut self) -> (Arc<Seat>, Wants) {
@@ -91,6 +102,11 @@ impl Join {
                         let page = resume::nothing(verdict, state.head());
                         (Some(Past::Page(page)), Reading::Newest)
                     }
+                    Wanted::Ahead if self.compared => {
+                        let page = resume::nothing(Verdict::Reset, state.head());
+                        (Some(Past::Page(page)), Reading::Head)
+                    }
+                    Wanted::Ahead => return Err(Reading::Head),
                     Wanted::After(after) => {
                         let rows = state.window.after(after, PAGE_EVENTS, PAGE_BYTES);
                         let page = rows.map(|rows| resume::page(after, rows, state.head()));
@@ -99,7 +115,7 @@ impl Join {
                 }
             }
         };
-        past.ok_or(if self.looked { further_back } else { Reading::Newest })
+        past.ok_or(if state.window.is_filled() { further_back } else { Reading::Newest })
     }
 }
 
@@ -116,6 +132,7 @@ impl Reading {
             Self::Newest => store.events_before(room, head + 1, events, bytes).await,
             Self::Latest => store.latest_messages(room, OPENING_MESSAGES as u64).await,
             Self::After(after) => store.events_after(room, after, events, bytes).await,
+            Self::Head => Ok(Vec::new()),
         }
     }
 }
@@ -157,8 +174,10 @@ impl Room {
         ctx: &mut Context<Self>,
     ) {
         // Whoever is still waiting for his first frames goes without a word.
-        for waiting in self.opening.values_mut() {
-            waiting.retain_mut(|join| join.seat.session != session || join.unkept.take().is_none());
+        for readers in self.opening.values_mut() {
+            readers
+                .waiting
+                .retain_mut(|join| join.seat.session != session || join.unkept.take().is_none());
         }
         let due = self.state.due(session);
         let Some((seat, is_gone)) = self.state.leave(session) else {
@@ -180,6 +199,9 @@ impl Room {
     /// falls between them.
     fn attach(&mut self, join: Join, ctx: &mut Context<Self>) {
         match join.past(&self.state) {
+            // Made anew, it may be behind those who have been here all the time.
+            _ if self.is_behind => self.compare_for(join, ctx),
+            Err(Reading::Head) => self.compare_for(join, ctx),
             Ok(past) => self.seat(join, &past, ctx),
             Err(reading) => self.read_for(reading, join, ctx),
         }
@@ -209,14 +231,29 @@ impl Room {
         self.count();
     }
 
+    fn compare_for(&mut self, join: Join, ctx: &mut Context<Self>) {
+        self.opening.entry(Reading::Head).or_default().waiting.push(join);
+        self.check_position(ctx);
+    }
+
+    /// The room knows all that the database had a moment ago.
+    pub(super) fn compared(&mut self, ctx: &mut Context<Self>) {
+        self.is_behind = false;
+        for mut join in self.opening.remove(&Reading::Head).unwrap_or_default().waiting {
+            join.compared = true;
+            self.admit(join, None, ctx);
+        }
+    }
+
     /// Reads something once, for all who wait for it.
     fn read_for(&mut self, reading: Reading, join: Join, ctx: &mut Context<Self>) {
-        let waiting = self.opening.entry(reading).or_default();
-        waiting.push(join);
-        if waiting.len() > 1 {
+        let (store, room, head) = (self.store.clone(), self.id(), self.state.head());
+        let readers =
+            self.opening.entry(reading).or_insert_with(|| Readers { head, ..Readers::default() });
+        readers.waiting.push(join);
+        if readers.waiting.len() > 1 {
             return;
         }
-        let (store, room, head) = (self.store.clone(), self.id(), self.state.head());
         let work = async move { reading.read(store, room, head).await };
         ctx.spawn(
             work.into_actor(self)
@@ -225,7 +262,7 @@ impl Room {
     }
 
     fn read_for_joins(&mut self, reading: Reading, read: Read, head: i64, ctx: &mut Context<Self>) {
-        let waiting = self.opening.remove(&reading).unwrap_or_default();
+        let waiting = self.opening.remove(&reading).unwrap_or_default().waiting;
         match read {
             Err(error) => {
                 log::error!("room {}: its past could not be read: {error}", self.id());
@@ -238,9 +275,7 @@ impl Room {
                 self.admit_with(reading, known, head, waiting, ctx);
             }
         }
-        if self.opening.is_empty() {
-            self.state.window.trim();
-        }
+        self.trim_window();
         self.retire_later(ctx);
     }
 
@@ -254,13 +289,12 @@ impl Room {
     ) {
         if reading == Reading::Newest {
             self.state.window.fill(known, head);
-            for mut join in waiting {
-                join.looked = true;
+            for join in waiting {
                 self.admit(join, None, ctx);
             }
             return;
         }
-        let mut rows: Vec<_> = known.into_iter().map(Arc::new).collect();
+        let mut rows: Vec<_> = known.into_iter().map(|event| Kept::new(Arc::new(event))).collect();
         if reading == Reading::Latest {
             // What was delivered meanwhile: the window is not trimmed while somebody waits.
             let since = self.state.window.after(head, usize::MAX, usize::MAX).unwrap_or_default();
@@ -276,7 +310,7 @@ impl Room {
     fn admit(
         &mut self,
         join: Join,
-        rows: Option<(Reading, &[Arc<Event>])>,
+        rows: Option<(Reading, &[Arc<Kept>])>,
         ctx: &mut Context<Self>,
     ) {
         if let Err(code) = self.state.may_enter(join.seat.who) {
@@ -296,12 +330,12 @@ impl Room {
 fn opening_frames(
     opening: Opening,
     dialect: Dialect,
-    latest: &[Arc<Event>],
+    latest: &[Arc<Kept>],
     state: &RoomState,
 ) -> Vec<Frame> {
     match opening {
         Opening::Nothing => Vec::new(),
-        Opening::History => vec![dialect.history(latest.iter().map(Arc::as_ref))],
+        Opening::History => vec![dialect.history(latest.iter().map(|kept| &***kept))],
         Opening::Frames => {
             latest.iter().filter_map(|event| dialect.say_again(event, state.words())).collect()
         }
@@ -331,7 +365,7 @@ fn joined_frames(page: &Page, resume: &Resume, seat: &Seat, state: &RoomState) -
         guest_token: resume.guest_token.as_deref(),
     };
     let mut frames = vec![native::joined(resume.reference.as_deref(), &joined)];
-    frames.extend(page.events.iter().filter_map(|event| native::event(event, true)));
+    frames.extend(page.events.iter().filter_map(|kept| kept.replay()));
     frames.push(native::live(state.row().id, state.head()));
     frames
 }

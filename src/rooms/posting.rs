@@ -159,9 +159,7 @@ impl Room {
         let now = clock::now();
         self.state.advance(event, now);
         self.activity.note(event);
-        if self.opening.is_empty() {
-            self.state.window.trim();
-        }
+        self.trim_window();
         let state = &self.state;
         let said = Said::encode(|d| state.speaks(d), |dialect| dialect.say(event, state.words()));
         self.state.owe(&said, None);
@@ -206,7 +204,7 @@ impl Room {
                     "room {}: a gap could not be read, again in a second: {error}",
                     self.id()
                 );
-                ctx.run_later(std::time::Duration::from_secs(1), Self::fill_gap);
+                ctx.run_later(std::time::Duration::from_secs(1), Self::check_position);
                 return;
             }
         };
@@ -221,6 +219,7 @@ impl Room {
             self.arrived(event, held);
         }
         if is_last {
+            self.compared(ctx);
             self.fill_gap(ctx);
         } else {
             self.check_position(ctx);

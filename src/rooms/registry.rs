@@ -15,6 +15,7 @@ use crate::store::{MemberRow, Store, StoreError};
 
 use super::Refused;
 use super::admission::{Gate, bytes_of_node};
+use super::budget::WindowBudget;
 use super::directory::Directory;
 use super::gauge::{Gauge, Online};
 use super::joining::Leave;
@@ -22,7 +23,6 @@ use super::room::{CloseRoom, Recovered, Retire, Room, RoomHandle, Start};
 use super::seat::Seat;
 use super::shards::{ShardHandle, Shards};
 use super::step::Step;
-use super::window::WindowBudget;
 
 /// Requests that wait for rooms to start; each is one socket's or one REST caller's.
 const MAILBOX: usize = 4_096;
@@ -45,7 +45,7 @@ pub struct Registry {
     store: Store,
     settings: RoomSettings,
     faults: FaultSettings,
-    directory: Arc<Directory>,
+    pub(super) directory: Arc<Directory>,
     shards: Shards,
     online: Arc<Online>,
     windows: Arc<WindowBudget>,

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::domain::Event;
+use super::kept::Kept;
 use crate::protocol::native::Verdict;
 
 /// Events of one page, and bytes of text in it.
@@ -31,6 +31,8 @@ pub enum Wanted {
     Nothing(Verdict),
     /// What lies after this.
     After(i64),
+    /// He holds more than is known here: the database knows whether there is that much.
+    Ahead,
 }
 
 /// What a client that joins gets to see of the past.
@@ -45,7 +47,7 @@ pub struct Page {
     /// Whether `(to, head]` is left to be fetched.
     pub more: bool,
     /// The page.
-    pub events: Vec<Arc<Event>>,
+    pub events: Vec<Arc<Kept>>,
 }
 
 /// Decides what has to be read for a room of this epoch and head.
@@ -53,8 +55,10 @@ pub struct Page {
 pub fn wanted(resume: &Resume, epoch: &str, head: i64) -> Wanted {
     let Some(after) = resume.after else { return Wanted::Nothing(Verdict::Fresh) };
     let is_other = resume.epoch.as_deref().is_some_and(|held| held != epoch);
-    if is_other || after > head {
+    if is_other {
         Wanted::Nothing(Verdict::Reset)
+    } else if after > head {
+        Wanted::Ahead
     } else if after == head {
         Wanted::Nothing(Verdict::Full)
     } else {
@@ -71,7 +75,7 @@ pub const fn nothing(verdict: Verdict, head: i64) -> Page {
 /// The page of a client that holds everything up to `after`, from the rows that were read: the
 /// oldest there are after it. Those above `head` come live.
 #[must_use]
-pub fn page(after: i64, mut rows: Vec<Arc<Event>>, head: i64) -> Page {
+pub fn page(after: i64, mut rows: Vec<Arc<Kept>>, head: i64) -> Page {
     rows.retain(|event| event.seq <= head);
     let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
         return nothing(Verdict::Partial, head);
@@ -84,11 +88,11 @@ pub fn page(after: i64, mut rows: Vec<Arc<Event>>, head: i64) -> Page {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Author, EventId, EventKind, RoomId, Timestamp, UserId, ids};
+    use crate::domain::{Author, Event, EventId, EventKind, RoomId, Timestamp, UserId, ids};
     use proptest::prelude::*;
 
-    fn event(seq: i64) -> Arc<Event> {
-        Arc::new(Event {
+    fn event(seq: i64) -> Arc<Kept> {
+        Kept::new(Arc::new(Event {
             id: EventId(ids::random()),
             room: RoomId(uuid::Uuid::nil()),
             seq,
@@ -103,7 +107,7 @@ mod tests {
             created_at: Timestamp::default(),
             edited_at: None,
             deleted_at: None,
-        })
+        }))
     }
 
     #[test]
@@ -113,7 +117,8 @@ mod tests {
         };
         assert_eq!(ask(None, Some("old")), Wanted::Nothing(Verdict::Fresh));
         assert_eq!(ask(Some(10), Some("e")), Wanted::Nothing(Verdict::Full));
-        assert_eq!(ask(Some(11), Some("e")), Wanted::Nothing(Verdict::Reset));
+        assert_eq!(ask(Some(11), Some("e")), Wanted::Ahead);
+        assert_eq!(ask(Some(11), Some("old")), Wanted::Nothing(Verdict::Reset));
         assert_eq!(ask(Some(3), Some("old")), Wanted::Nothing(Verdict::Reset));
         assert_eq!(ask(Some(3), None), Wanted::After(3));
         assert_eq!(ask(Some(0), Some("e")), Wanted::After(0));

@@ -16,8 +16,9 @@ use crate::store::{Changed, MemberRow, Store};
 use super::Refused;
 use super::activity::Activity;
 use super::admission::{Gate, Held};
+use super::budget::WindowBudget;
 use super::gauge::{Gauge, Online};
-use super::joining::{Join, Reading};
+use super::joining::{Readers, Reading};
 use super::light::Light;
 use super::posting::Post;
 use super::registry::{Died, Empty, Registry};
@@ -26,7 +27,7 @@ use super::shards::Shards;
 use super::state::RoomState;
 use super::step::Step;
 use super::ticket::Ticket;
-use super::window::{Window, WindowBudget};
+use super::window::Window;
 
 /// Control messages that wait; each is bounded by sessions or permits, so this only sizes the queue.
 const MAILBOX: usize = 4_096;
@@ -74,7 +75,9 @@ pub struct Room {
     pub(super) ahead: Vec<(Arc<Event>, Option<Held>)>,
     pub(super) filling: bool,
     /// Sockets that wait for something of the room's past.
-    pub(super) opening: HashMap<Reading, Vec<Join>>,
+    pub(super) opening: HashMap<Reading, Readers>,
+    /// It was made anew and does not know yet how far the one before had got.
+    pub(super) is_behind: bool,
     /// What is not stored and not told yet.
     pub(super) light: Light,
     pub(super) activity: Activity,
@@ -84,7 +87,7 @@ pub struct Room {
     gauge: Arc<Gauge>,
     pub(super) online: Arc<Online>,
     pub(super) gate: Gate,
-    registry: Addr<Registry>,
+    pub(super) registry: Addr<Registry>,
     generation: u64,
     /// Messages that came through the registry; it compares before it retires the room.
     forwarded: u64,
@@ -128,7 +131,7 @@ impl Room {
     #[must_use]
     pub fn new(start: Start) -> Self {
         let head = start.reached.unwrap_or(start.row.last_seq);
-        let window = Window::new(head, start.settings.window_events, start.windows);
+        let window = Window::new(start.row.id, head, start.settings.window_events, start.windows);
         let row = RoomRow { last_seq: head, ..start.row };
         let mut state = RoomState::new(row, roles(&start.members), window);
         state.set_read(marks(&start.members));
@@ -150,6 +153,7 @@ impl Room {
             ahead: Vec::new(),
             filling: false,
             opening: HashMap::new(),
+            is_behind: start.reached.is_some(),
             light: Light::default(),
             activity: Activity::default(),
             settings: start.settings,

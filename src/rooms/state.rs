@@ -245,7 +245,7 @@ impl RoomState {
 
 #[cfg(test)]
 mod tests {
-    use super::super::window::WindowBudget;
+    use super::super::budget::WindowBudget;
     use super::*;
     use crate::domain::{RoomId, ids};
 
@@ -273,7 +273,8 @@ mod tests {
         } else {
             HashMap::new()
         };
-        RoomState::new(row, members, Window::new(0, 10, WindowBudget::new(1_000)))
+        let window = Window::new(row.id, 0, 10, WindowBudget::new(1_000));
+        RoomState::new(row, members, window)
     }
 
     #[test]

@@ -9,7 +9,7 @@ use sea_orm::{
 };
 
 use super::error::unique_violation;
-use super::{NewUser, Store, StoreError, UserRow};
+use super::{For, NewUser, Store, StoreError, UserRow};
 use crate::domain::names::user_key;
 use crate::domain::{RoomKind, Timestamp, UserId};
 
@@ -58,7 +58,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn user(&self, id: UserId) -> Result<Option<UserRow>, StoreError> {
-        let row = user::Entity::find_by_id(id.0).one(&self.inner.read).await?;
+        let row = user::Entity::find_by_id(id.0).one(self.read(For::Accounts)).await?;
         Ok(row.map(UserRow::from))
     }
 
@@ -79,7 +79,7 @@ impl Store {
     }
 
     async fn user_where(&self, which: Expr) -> Result<Option<UserRow>, StoreError> {
-        let row = user::Entity::find().filter(which).one(&self.inner.read).await?;
+        let row = user::Entity::find().filter(which).one(self.read(For::Accounts)).await?;
         Ok(row.map(UserRow::from))
     }
 
@@ -96,7 +96,7 @@ impl Store {
             .filter(user::Column::Id.gt(after.map_or(i64::MIN, |id| id.0)))
             .order_by_asc(user::Column::Id)
             .limit(limit)
-            .all(&self.inner.read)
+            .all(self.read(For::Accounts))
             .await?;
         Ok(rows.into_iter().map(UserRow::from).collect())
     }
@@ -112,7 +112,7 @@ impl Store {
         let rows = user::Entity::find()
             .filter(user::Column::Id.is_in(ids.iter().map(|id| id.0)))
             .order_by_asc(user::Column::Id)
-            .all(&self.inner.read)
+            .all(self.read(For::Accounts))
             .await?;
         Ok(rows.into_iter().map(UserRow::from).collect())
     }

@@ -18,7 +18,7 @@ use sea_orm::{
 };
 
 use super::writer::{Writer, WriterSettings};
-use super::{Inner, Store, StoreError};
+use super::{Inner, Queries, Store, StoreError};
 use crate::config::StoreSettings;
 use crate::domain::clock;
 
@@ -57,7 +57,9 @@ impl Store {
             lanes,
             WriterSettings { max_batch: settings.max_batch, max_waiting: settings.max_waiting },
         );
-        Ok(Self { inner: std::sync::Arc::new(Inner { read, write, writer }) })
+        Ok(Self {
+            inner: std::sync::Arc::new(Inner { read, write, writer, queries: Queries::default() }),
+        })
     }
 
     /// Applies pending migrations and makes what every database holds from the start: the secret

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use sea_orm::{ConnectionTrait, Statement, Value};
 
 use super::rows::{Cards, EVENT_COLUMNS};
-use super::{Store, StoreError};
+use super::{CONTROL_ROOM, For, Store, StoreError};
 use crate::domain::{Event, RoomId};
 
 /// Rows fetched at a time where bytes are bounded: what is read beyond the bound is thrown away.
@@ -92,7 +92,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn first_seq(&self, room: RoomId) -> Result<Option<i64>, StoreError> {
-        let db = &self.inner.read;
+        let db = self.read(For::History);
         let sql = "SELECT seq FROM event WHERE room = $1 ORDER BY seq LIMIT 1";
         let values = [room.0.into()];
         let query = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
@@ -120,7 +120,7 @@ impl Store {
             places.join(", ")
         );
         let values: Vec<Value> = rooms.iter().map(|room| room.0.into()).collect();
-        let events = self.events(sql, values).await?;
+        let events = self.events(For::Lists, sql, values).await?;
         Ok(events.into_iter().map(|event| (event.room, event)).collect())
     }
 
@@ -167,11 +167,17 @@ impl Store {
                WHERE e.room = $1 AND {which} LIMIT $3"#
         );
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.events(sql, vec![room.0.into(), seq.into(), limit.into()]).await
+        let what = if room == CONTROL_ROOM { For::Control } else { For::History };
+        self.events(what, sql, vec![room.0.into(), seq.into(), limit.into()]).await
     }
 
-    async fn events(&self, sql: String, values: Vec<Value>) -> Result<Vec<Event>, StoreError> {
-        let db = &self.inner.read;
+    async fn events(
+        &self,
+        what: For,
+        sql: String,
+        values: Vec<Value>,
+    ) -> Result<Vec<Event>, StoreError> {
+        let db = self.read(what);
         let query = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
         let mut cards = Cards::default();
         let rows = db.query_all_raw(query).await?;

@@ -11,7 +11,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::{LoginRow, RefreshRow, Rotation, Store, StoreError};
+use super::{For, LoginRow, RefreshRow, Rotation, Store, StoreError};
 use crate::domain::{LoginId, Timestamp, UserId, ids};
 
 impl Store {
@@ -44,7 +44,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn login(&self, login: LoginId) -> Result<Option<LoginRow>, StoreError> {
-        let db = &self.inner.read;
+        let db = self.read(For::Accounts);
         let found = db
             .query_one_raw(Statement::from_sql_and_values(
                 db.get_database_backend(),

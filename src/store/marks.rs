@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
 
-use super::{Store, StoreError};
+use super::{For, Store, StoreError};
 use crate::domain::{Author, RoomId, UserId};
 
 /// Marks in one statement. Few texts, since the connection that writes SQLite keeps them prepared
@@ -88,7 +88,6 @@ impl Store {
         user: UserId,
         rooms: &[RoomId],
     ) -> Result<HashMap<RoomId, u64>, StoreError> {
-        let db = &self.inner.read;
         let mut found = HashMap::with_capacity(rooms.len());
         for rooms in rooms.chunks(ROOMS) {
             let places: Vec<_> = (5..5 + rooms.len()).map(|n| format!("${n}")).collect();
@@ -106,6 +105,7 @@ impl Store {
             let mut values: Vec<Value> =
                 vec![user.0.into(), own.into(), COUNTED.into(), LOOKED_AT.into()];
             values.extend(rooms.iter().map(|room| Value::from(room.0)));
+            let db = self.read(For::Lists);
             let query = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
             for row in db.query_all_raw(query).await? {
                 let unread: i64 = row.try_get("", "unread")?;

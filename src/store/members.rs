@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::error::foreign_key_violation;
 use super::rooms::{NewRoom, insert_or_ignore};
 use super::rows::{Cards, role, room_row};
-use super::{MemberRow, Store, StoreError};
+use super::{For, MemberRow, Store, StoreError};
 use crate::domain::{Role, RoomId, RoomKind, RoomName, RoomRow, Timestamp, UserId, ids};
 
 impl Store {
@@ -82,7 +82,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn pair(&self, a: UserId, b: UserId) -> Result<Option<RoomRow>, StoreError> {
-        Ok(find(&self.inner.read, pair_of(a, b)).await?)
+        Ok(find(self.read(For::Rooms), pair_of(a, b)).await?)
     }
 
     /// The one private chat of two users, made when missing; whether it was made now.
@@ -130,7 +130,7 @@ impl Store {
         &self,
         rooms: &[RoomId],
     ) -> Result<HashMap<RoomId, Vec<MemberRow>>, StoreError> {
-        Ok(members_of(&self.inner.read, rooms).await?)
+        Ok(members_of(self.read(For::Rooms), rooms).await?)
     }
 
     /// As what the user is a member, if he is one.
@@ -138,7 +138,8 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn role(&self, room: RoomId, user: UserId) -> Result<Option<Role>, StoreError> {
-        let row = membership::Entity::find_by_id((room.0, user.0)).one(&self.inner.read).await?;
+        let row =
+            membership::Entity::find_by_id((room.0, user.0)).one(self.read(For::Rooms)).await?;
         Ok(row.map(|row| role(&row.role)).transpose()?)
     }
 
@@ -162,7 +163,7 @@ impl Store {
             .filter(ban::Column::Room.eq(room.0))
             .filter(ban::Column::Subject.is_in(subjects))
             .filter(in_force)
-            .count(&self.inner.read)
+            .count(self.read(For::Rooms))
             .await?;
         Ok(found > 0)
     }

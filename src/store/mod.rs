@@ -8,6 +8,7 @@ mod events;
 mod logins;
 mod marks;
 mod members;
+mod queries;
 mod rooms;
 mod rows;
 mod tickets;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use sea_orm::DatabaseConnection;
 
 pub use error::StoreError;
+use queries::{For, Queries};
 pub use rooms::CONTROL_ROOM;
 pub use rows::{LoginRow, MemberRow, NewUser, RefreshRow, Rotation, TicketRow, UserRow};
 pub use writer::{
@@ -39,6 +41,7 @@ struct Inner {
     read: DatabaseConnection,
     write: DatabaseConnection,
     writer: Writer,
+    queries: Queries,
 }
 
 impl Store {

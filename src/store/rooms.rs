@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::error::unique_violation;
 use super::rows::room_row;
-use super::{Store, StoreError};
+use super::{For, Store, StoreError};
 use crate::domain::names::user_key;
 use crate::domain::{RoomId, RoomKind, RoomName, RoomRow, Timestamp, UserId, ids};
 
@@ -39,7 +39,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn room(&self, id: RoomId) -> Result<Option<RoomRow>, StoreError> {
-        let row = room::Entity::find_by_id(id.0).one(&self.inner.read).await?;
+        let row = room::Entity::find_by_id(id.0).one(self.read(For::Rooms)).await?;
         Ok(row.map(room_row).transpose()?)
     }
 
@@ -48,7 +48,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn named_room(&self, name: &RoomName) -> Result<Option<RoomRow>, StoreError> {
-        Ok(open_room(&self.inner.read, RoomKind::Named, name.as_str()).await?)
+        Ok(open_room(self.read(For::Rooms), RoomKind::Named, name.as_str()).await?)
     }
 
     /// Open shh room (`kind = room`) of that name.
@@ -56,7 +56,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn shh_room(&self, name: &str) -> Result<Option<RoomRow>, StoreError> {
-        Ok(open_room(&self.inner.read, RoomKind::Room, name).await?)
+        Ok(open_room(self.read(For::Rooms), RoomKind::Room, name).await?)
     }
 
     /// The named room, made when missing; whether it was made now. `by`: none for guests. A room
@@ -127,7 +127,7 @@ impl Store {
             .filter(which)
             .order_by(name, Order::Asc)
             .limit(limit)
-            .all(&self.inner.read)
+            .all(self.read(For::Rooms))
             .await?;
         Ok(rows.into_iter().map(room_row).collect::<Result<_, _>>()?)
     }
@@ -144,9 +144,8 @@ impl Store {
         after: Option<RoomId>,
         limit: u64,
     ) -> Result<Vec<RoomRow>, StoreError> {
-        let db = &self.inner.read;
         let last = match after {
-            Some(id) => room::Entity::find_by_id(id.0).one(db).await?,
+            Some(id) => room::Entity::find_by_id(id.0).one(self.read(For::Rooms)).await?,
             None => None,
         };
         let (last_at, last_id) =
@@ -160,6 +159,7 @@ impl Store {
             kinds.join(", ")
         );
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let db = self.read(For::Rooms);
         let values = [user.0.into(), last_at.into(), last_id.into(), limit.into()];
         let rows = room::Entity::find()
             .from_raw_sql(Statement::from_sql_and_values(db.get_database_backend(), sql, values))

@@ -4,7 +4,7 @@ use entity::ticket;
 use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, Statement};
 
-use super::{Store, StoreError, TicketRow};
+use super::{For, Store, StoreError, TicketRow};
 use crate::domain::{LoginId, Timestamp};
 
 /// Rows removed in one statement: the Writer waits no longer than for one of its own commits.
@@ -33,7 +33,7 @@ impl Store {
     pub async fn take_ticket(&self, digest: &str) -> Result<Option<TicketRow>, StoreError> {
         // Whoever tries tickets at random must not hold up those who write.
         let here = ticket::Entity::find().filter(ticket::Column::Digest.eq(digest));
-        if here.count(&self.inner.read).await? == 0 {
+        if here.count(self.read(For::Accounts)).await? == 0 {
             return Ok(None);
         }
         let db = &self.inner.write;

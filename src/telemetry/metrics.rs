@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use prometheus::{
     Encoder, Gauge, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    Registry, TextEncoder, core::Collector,
 };
 
 use crate::domain::figures::{Ledger, Load};
@@ -123,11 +123,17 @@ impl Metrics {
         self.inner.request_seconds.with_label_values(&[method]).observe(seconds);
     }
 
-    /// Everything as text, with the rooms' figures of now.
+    /// Everything as text, with the rooms' figures of now and what the store has counted: its
+    /// queries since the start, by kind.
     ///
     /// # Errors
     /// When the encoder fails.
-    pub fn text(&self, load: &Load, ledger: &Ledger) -> prometheus::Result<Vec<u8>> {
+    pub fn text(
+        &self,
+        load: &Load,
+        ledger: &Ledger,
+        queries: &[(&'static str, u64)],
+    ) -> prometheus::Result<Vec<u8>> {
         let figures = &self.inner;
         for (gauge, value) in [
             (&figures.sessions, load.sessions),
@@ -157,8 +163,18 @@ impl Metrics {
         figures.messages_per_s.set(load.messages_per_s);
         figures.deliveries_per_s.set(load.deliveries_per_s);
         figures.cpu_s.set(load.cpu_s);
+        // The counts are kept elsewhere: a counter made for this answer can't be added to twice.
+        let by_kind = IntCounterVec::new(
+            Opts::new("hubbub_store_queries_total", "Queries that read the database."),
+            &["kind"],
+        )?;
+        for (kind, count) in queries {
+            by_kind.with_label_values(&[*kind]).inc_by(*count);
+        }
+        let mut all = figures.registry.gather();
+        all.extend(by_kind.collect());
         let mut text = Vec::new();
-        TextEncoder::new().encode(&figures.registry.gather(), &mut text)?;
+        TextEncoder::new().encode(&all, &mut text)?;
         Ok(text)
     }
 }
@@ -173,16 +189,18 @@ mod tests {
         metrics.request("GET", 200, Duration::from_millis(3));
         metrics.request("BREW", 418, Duration::from_millis(3));
         let load = Load { sessions: 7, ..Load::default() };
-        let text = String::from_utf8(
-            metrics.text(&load, &Ledger { due: 3, written: 3, ..Ledger::default() })?,
-        )
-        .unwrap_or_default();
+        let ledger = Ledger { due: 3, written: 3, ..Ledger::default() };
+        let text =
+            String::from_utf8(metrics.text(&load, &ledger, &[("history", 3), ("rooms", 0)])?)
+                .unwrap_or_default();
         for line in [
             "hubbub_sessions 7",
             "hubbub_frames{fate=\"written\"} 3",
             "hubbub_ledger_imbalance 0",
             "hubbub_http_requests_total{method=\"GET\",status=\"200\"} 1",
             "hubbub_http_requests_total{method=\"other\",status=\"418\"} 1",
+            "hubbub_store_queries_total{kind=\"history\"} 3",
+            "hubbub_store_queries_total{kind=\"rooms\"} 0",
             "hubbub_build_info{version=\"0.0.0\"} 1",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} in {text}");

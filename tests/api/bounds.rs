@@ -110,6 +110,41 @@ async fn a_group_takes_so_many_members_and_no_more() {
     alice.add_to_chat(&group, &dave).await;
 }
 
+/// How often the store is asked when somebody comes back who lacks the last so many messages.
+async fn asked_for(server: &Server, room: &str, lacks: i64) -> u64 {
+    let before = server.queries("history").await;
+    let mut guest = server.native_guest().await;
+    let head = guest.join(room).await.seq();
+    guest.ok(json!({"type": "leave", "room": room})).await;
+    let resume = json!({"type": "join", "room": room, "after": head - lacks});
+    let replay = guest.enter(resume).await.replay;
+    assert_eq!(replay.len(), usize::try_from(lacks).expect("a number"));
+    server.queries("history").await - before
+}
+
+#[tokio::test]
+async fn of_the_events_in_memory_those_go_first_that_nobody_used_for_longest() {
+    let server = Setup::direct().env("HUBBUB__ROOMS__WINDOWS_BYTES", "65536").start().await;
+    let mut talker = server.native_guest().await;
+    let text = "x".repeat(1_000);
+    for (room, messages) in [("quiet", 20), ("loud", 0)] {
+        talker.join(room).await;
+        for _ in 0..messages {
+            talker.say(room, &text).await;
+        }
+    }
+    assert_eq!(asked_for(&server, "quiet", 20).await, 0, "all of it is in memory");
+    for _ in 0..80 {
+        talker.say("loud", &text).await;
+    }
+    assert_eq!(asked_for(&server, "loud", 20).await, 0, "who talks keeps the newest");
+    eventually("the quiet room gave way", Duration::from_secs(5), || async {
+        let asked = asked_for(&server, "quiet", 20).await;
+        if asked > 0 { Ok(()) } else { Err("it is all in memory".to_owned()) }
+    })
+    .await;
+}
+
 /// A server on `PostgreSQL`, and the proxy between the two.
 async fn behind_a_proxy(setup: Setup) -> (Server, Proxy) {
     let url = fresh_database();

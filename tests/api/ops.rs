@@ -37,6 +37,31 @@ async fn metrics_follow_prometheus_conventions_and_name_no_room() {
 }
 
 #[tokio::test]
+async fn metrics_count_the_stores_queries_and_show_what_memory_saves() {
+    let server = Setup::direct().start().await;
+    let alice = server.account("alice").await;
+    let room = alice.create_shh_room("Lounge").await;
+    for n in 0..3 {
+        alice.post_to_shh(&room, &n.to_string()).await;
+    }
+    let server = server.restart().await;
+    assert_eq!(server.queries("history").await, 0, "nobody has asked yet");
+    let mut open = Vec::new();
+    let mut counts = Vec::new();
+    for _ in 0..5 {
+        let mut socket = server.room(&room).token(&alice.access).open().await;
+        assert_eq!(socket.next().await["messages"].as_array().map(Vec::len), Some(3));
+        open.push(socket);
+        counts.push(server.queries("history").await);
+    }
+    assert!(counts[0] > 0, "{counts:?}");
+    assert!(counts.iter().all(|count| *count == counts[0]), "from memory: {counts:?}");
+    server.api().bearer(&alice.access).get(&format!("/messages/{room}/")).await.is(200);
+    assert!(server.queries("history").await > counts[0]);
+    assert!(server.queries("rooms").await > 0 && server.queries("accounts").await > 0);
+}
+
+#[tokio::test]
 async fn operators_paths_skip_the_host_check_and_no_other_does() {
     let server = Setup::direct().start().await;
     let api = server.api().with("host", "somewhere.example");

@@ -98,6 +98,14 @@ impl Server {
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
     }
 
+    /// How often its store was asked for things of this kind.
+    pub async fn queries(&self, kind: &str) -> u64 {
+        let text = self.api().get("/metrics").await.text;
+        let name = format!("hubbub_store_queries_total{{kind=\"{kind}\"}} ");
+        let found = text.lines().find_map(|line| line.strip_prefix(&name));
+        found.unwrap_or_else(|| panic!("{name} in {text}")).parse().expect("a count")
+    }
+
     /// The id of the process.
     pub fn pid(&self) -> u32 {
         self.child.id()
