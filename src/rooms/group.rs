@@ -8,9 +8,10 @@ use crate::domain::figures::{Durations, Ledger, Rate};
 use crate::domain::{RoomId, SessionId, clock};
 use crate::protocol::{CloseCode, Dialect, Frame, close, native};
 
-use super::ledger::{Left, Tally};
+use super::ledger::Left;
 use super::outlet;
 use super::seat::Seat;
+use super::sitting::Sitting;
 use super::step::{Broadcast, Said, Step, Whisper};
 
 /// Broadcasts that go out to each socket in one write, at most.
@@ -39,55 +40,6 @@ impl GroupFigures {
         self.queued_bytes += other.queued_bytes;
         self.slow_readers += other.slow_readers;
         self.ledger.add(&other.ledger);
-    }
-}
-
-/// A seat, as this worker serves it.
-#[derive(Debug)]
-struct Sitting {
-    seat: Arc<Seat>,
-    /// Too slow for live delivery: it was told so and gets nothing until it joins again.
-    lags: bool,
-    tally: Tally,
-    /// Counted before the room was made anew, which does not know of it.
-    before: u64,
-    /// It has yet to be told what holds at present.
-    missed: bool,
-    audited: Ledger,
-}
-
-impl Sitting {
-    fn new(seat: Arc<Seat>) -> Self {
-        Self {
-            seat,
-            lags: false,
-            tally: Tally::default(),
-            before: 0,
-            missed: false,
-            audited: Ledger::default(),
-        }
-    }
-}
-
-impl Sitting {
-    /// Light frames are the first to go: a group that has much to do does without, and so does a
-    /// socket that has much waiting. Whether it has to be told later.
-    fn hear(&mut self, whisper: &Whisper, is_busy: bool) -> bool {
-        let Some(frame) = whisper.said.of(self.seat.dialect) else { return false };
-        if Some(self.seat.session) == whisper.except {
-            return false;
-        }
-        let outlet = if is_busy || self.lags { None } else { outlet::find(self.seat.slot) };
-        let outlet = outlet.filter(|outlet| !outlet.backlog().is_too_much_for_light());
-        if let Some(outlet) = &outlet {
-            outlet.deliver(std::slice::from_ref(frame), Some(&mut self.tally));
-        } else {
-            self.tally.dropped(1);
-        }
-        if whisper.lasts {
-            self.missed = outlet.is_none();
-        }
-        whisper.lasts && self.missed
     }
 }
 

@@ -35,6 +35,7 @@ pub mod seat;
 mod seating;
 pub mod shards;
 pub mod shedding;
+mod sitting;
 pub mod state;
 pub mod step;
 pub mod telling;

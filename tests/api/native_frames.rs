@@ -72,6 +72,10 @@ on_both_engines! {
         hers.ok(send(&first)).await;
         assert_eq!(hers.next_of("chat_message").await["reply_to"], first);
         hers.refused(send(&json!("no id")), "invalid").await;
+        hers.refused(send(&json!("00000000-0000-7000-8000-000000000000")), "not_found").await;
+        hers.join("elsewhere").await;
+        let answer = json!({"type": "send", "room": "elsewhere", "message": "re", "reply_to": first});
+        hers.refused(answer, "not_found").await;
     }
 
     async fn twenty_sends_in_flight_and_more_are_all_answered_in_order(setup: Setup) {

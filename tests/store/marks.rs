@@ -13,6 +13,7 @@ on_both!(
     others_messages_after_the_mark_are_unread,
     what_is_unread_is_counted_to_a_thousand,
     unread_is_a_range_of_places,
+    unread_after_each_ones_mark_up_to_a_head,
 );
 
 async fn mark(store: &Store, room: RoomId, user: UserId) -> i64 {
@@ -158,4 +159,26 @@ async fn unread_is_a_range_of_places(home: Home) {
     let whole = ["SCAN e\n", "Seq Scan on event", "Sort", "TEMP B-TREE"];
     assert!(!whole.iter().any(|word| plan.contains(word)), "{plan}");
     assert!(plan.contains("event_pkey") || plan.contains("PRIMARY KEY"), "{plan}");
+}
+
+async fn unread_after_each_ones_mark_up_to_a_head(home: Home) {
+    let store = &home.store;
+    let mut ear = Ear::new();
+    let (alice, bob) = (home.user("alice").await, home.user("bob").await);
+    let (a, b) = (user_id(&alice), user_id(&bob));
+    let room = store.create_group(&room_name("g"), a, &[b], clock::now()).await.expect("a group");
+    for _ in 0..3 {
+        seq(&ear.post(store, user_event(room.id, &alice.card, "hi"), 0).await);
+        seq(&ear.post(store, user_event(room.id, &bob.card, "hi"), 0).await);
+    }
+    let after = async |marks: &[(UserId, i64)], head| {
+        let found = store.unread_after(room.id, marks, head).await.expect("an answer");
+        marks.iter().map(|(user, _)| found[user]).collect::<Vec<_>>()
+    };
+    assert_eq!(after(&[(a, 0), (b, 0)], 6).await, [3, 3]);
+    assert_eq!(after(&[(a, 2), (b, 3)], 6).await, [2, 1]);
+    assert_eq!(after(&[(a, 0), (b, 6)], 3).await, [1, 0]);
+    let many: Vec<_> = (0..300).map(|n| (UserId(1_000 + n), 4)).collect();
+    assert_eq!(after(&many, 6).await, vec![2; 300]);
+    assert!(store.unread_after(room.id, &[], 6).await.expect("an answer").is_empty());
 }

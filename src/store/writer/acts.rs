@@ -44,12 +44,17 @@ pub(super) enum Verdict {
     NotAllowed,
 }
 
-/// The messages that a batch's acts name, each once.
+/// The messages that a batch's acts and answers name, each once.
 pub(super) fn targets<'a>(events: impl Iterator<Item = &'a NewEvent>) -> Vec<(RoomId, EventId)> {
-    let acts = events.filter(|event| event.kind.acts_on_message());
+    let named = events.filter(|event| names_message(event));
     let targets: BTreeSet<_> =
-        acts.filter_map(|act| act.target.map(|target| (act.room, target))).collect();
+        named.filter_map(|event| event.target.map(|target| (event.room, target))).collect();
     targets.into_iter().collect()
+}
+
+/// An act on a message, or a message that answers one.
+fn names_message(event: &NewEvent) -> bool {
+    event.kind.acts_on_message() || (event.kind == EventKind::Message && event.target.is_some())
 }
 
 /// The keys of a batch's reactions, each once.
@@ -66,7 +71,7 @@ fn key(event: &NewEvent) -> Option<ReactionKey<'_>> {
 /// How messages stand at one place of a batch: what the database holds, and over it what the
 /// batch did to them before.
 pub(super) struct Standing<'a> {
-    /// None when the batch has no acts: then nothing needs to be known of its messages.
+    /// None when the batch names no message: then nothing needs to be known of any.
     about: Option<About<'a>>,
 }
 
@@ -84,7 +89,7 @@ struct Text<'a> {
 
 impl<'a> Standing<'a> {
     pub(super) fn new(mut events: impl Iterator<Item = &'a NewEvent>, known: &'a Known) -> Self {
-        if !events.any(|event| event.kind.acts_on_message()) {
+        if !events.any(names_message) {
             return Self { about: None };
         }
         let mut about = About::default();
@@ -103,6 +108,10 @@ impl<'a> Standing<'a> {
         let Some(about) = &mut self.about else { return Verdict::Store };
         if !event.kind.acts_on_message() {
             if event.kind == EventKind::Message {
+                let answered = event.target.map(|target| (event.room, target));
+                if answered.is_some_and(|target| !about.messages.contains_key(&target)) {
+                    return Verdict::NoTarget;
+                }
                 let text = Text { author: event.author, content: &event.content, deleted: false };
                 about.messages.insert((event.room, event.id), text);
             }
@@ -225,6 +234,9 @@ mod tests {
             (event(Delete, BOB, 12, ""), true, Unchanged),
             (event(Delete, BOB, 12, ""), false, NotAllowed),
             (event(Delete, ALICE, 13, ""), true, NoTarget),
+            (event(EventKind::Message, BOB, 10, "re"), false, Store),
+            (event(EventKind::Message, BOB, 12, "re"), false, Store),
+            (event(EventKind::Message, BOB, 13, "re"), false, NoTarget),
             (react(ALICE, 10, "+", "true"), false, Unchanged),
             (react(ALICE, 10, "+", "false"), false, Store),
             (react(ALICE, 10, "-", "true"), false, Store),
@@ -266,10 +278,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_looked_up_is_looked_up_once_and_only_for_acts() {
+    fn what_is_looked_up_is_looked_up_once_and_only_when_named() {
         let mut said = event(EventKind::Message, BOB, 10, "a reply");
         said.id = id(20);
-        assert!(targets([&said].into_iter()).is_empty());
+        assert_eq!(targets([&said].into_iter()), [(ROOM, id(10))]);
+        let alone = NewEvent { target: None, ..said.clone() };
+        assert!(targets([&alone].into_iter()).is_empty());
         let acts = [said, react(BOB, 10, "+", "true"), react(BOB, 10, "+", "false")];
         assert_eq!(targets(acts.iter()), [(ROOM, id(10))]);
         assert_eq!(reactions(acts.iter()), [(ROOM, id(10), BOB, "+")]);

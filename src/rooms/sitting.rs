@@ -1,0 +1,60 @@
+//! A socket in a room, as its worker serves it: whether it keeps up, and its account. Part of the
+//! room's group there.
+
+use std::sync::Arc;
+
+use crate::domain::figures::Ledger;
+
+use super::ledger::Tally;
+use super::outlet;
+use super::seat::Seat;
+use super::step::Whisper;
+
+/// A seat, as this worker serves it.
+#[derive(Debug)]
+pub(super) struct Sitting {
+    pub seat: Arc<Seat>,
+    /// Too slow for live delivery: it was told so and gets nothing until it joins again.
+    pub lags: bool,
+    pub tally: Tally,
+    /// Counted before the room was made anew, which does not know of it.
+    pub before: u64,
+    /// It has yet to be told what holds at present.
+    pub missed: bool,
+    pub audited: Ledger,
+}
+
+impl Sitting {
+    pub(super) fn new(seat: Arc<Seat>) -> Self {
+        Self {
+            seat,
+            lags: false,
+            tally: Tally::default(),
+            before: 0,
+            missed: false,
+            audited: Ledger::default(),
+        }
+    }
+}
+
+impl Sitting {
+    /// Light frames are the first to go: a group that has much to do does without, and so does a
+    /// socket that has much waiting. Whether it has to be told later.
+    pub(super) fn hear(&mut self, whisper: &Whisper, is_busy: bool) -> bool {
+        let Some(frame) = whisper.said.of(self.seat.dialect) else { return false };
+        if Some(self.seat.session) == whisper.except {
+            return false;
+        }
+        let outlet = if is_busy || self.lags { None } else { outlet::find(self.seat.slot) };
+        let outlet = outlet.filter(|outlet| !outlet.backlog().is_too_much_for_light());
+        if let Some(outlet) = &outlet {
+            outlet.deliver(std::slice::from_ref(frame), Some(&mut self.tally));
+        } else {
+            self.tally.dropped(1);
+        }
+        if whisper.lasts {
+            self.missed = outlet.is_none();
+        }
+        whisper.lasts && self.missed
+    }
+}
