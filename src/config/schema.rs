@@ -184,9 +184,8 @@ impl Setting {
             Kind::Whole(low, high) => format!("a whole number from {low} to {high}"),
             Kind::Switch => "on or off".into(),
             Kind::Choice(words) => words.join(" or "),
-            Kind::AnyText => "a text".into(),
             Kind::Text => "a text that is not empty".into(),
-            Kind::Secret => "a text".into(),
+            Kind::AnyText | Kind::Secret => "a text".into(),
             Kind::DatabaseUrl => {
                 "sqlite://FILE or postgres://USER:PASSWORD@HOST:PORT/DATABASE".into()
             }

@@ -314,5 +314,32 @@ mod tests {
                 prop_assert!(decoder.unread.len() < 1_000 + 14 + 64);
             }
         }
+
+        #[test]
+        fn no_row_of_fragments_makes_it_hold_more_than_a_message(
+            frames in prop::collection::vec((any::<bool>(), 0u8..11, 0usize..700), 1..60),
+            cut in 1usize..300,
+        ) {
+            let mut decoder = Decoder::new(1_000);
+            let frames = frames.into_iter().map(|(fin, opcode, len)| {
+                let len = if opcode >= 8 { len % 126 } else { len };
+                frame(if fin { 0x80 | opcode } else { opcode }, &vec![b'x'; len])
+            });
+            let bytes: Vec<u8> = frames.flatten().collect();
+            for chunk in bytes.chunks(cut) {
+                decoder.take(chunk);
+                loop {
+                    match decoder.next_message() {
+                        Ok(Some(Incoming::Text(text))) => prop_assert!(text.len() <= 1_000),
+                        Ok(Some(_)) => {}
+                        Ok(None) => break,
+                        Err(_) => return Ok(()),
+                    }
+                }
+                prop_assert!(decoder.unread.len() < 1_000 + 14 + cut);
+                let put_by = decoder.unfinished.as_ref().map_or(0, |message| message.payload.len());
+                prop_assert!(put_by <= 1_000);
+            }
+        }
     }
 }

@@ -114,6 +114,7 @@ pub fn read(frame: &str) -> Result<Spoken, Unreadable> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn a_message_is_a_string_or_an_object_with_a_nick() {
@@ -171,6 +172,41 @@ mod tests {
             (&nick, Unreadable::TooLong),
         ] {
             assert_eq!(read(frame).map(|spoken| spoken.text).err(), Some(why), "{frame:.60}");
+        }
+    }
+
+    /// What holds for every text.
+    fn is_sound(frame: &str) -> bool {
+        read(frame).is_ok_and(|spoken| {
+            spoken.text.len() <= 8_192
+                && !spoken.text.contains('\0')
+                && spoken.nick_name.is_none_or(|nick| nick.chars().count() <= NICK_MAX)
+                && (!spoken.is_object || spoken.raw.get().len() <= RAW_MAX_BYTES)
+        }) || read(frame).is_err()
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+            prop_assert!(is_sound(&String::from_utf8_lossy(&bytes)));
+        }
+
+        #[test]
+        fn no_damaged_frame_makes_it_panic_or_keeps_more_than_the_bounds(
+            text in any::<String>(),
+            repeated in 1usize..3_000,
+            nick in any::<String>(),
+            outside in any::<bool>(),
+            (at, byte) in (any::<prop::sample::Index>(), any::<u8>()),
+        ) {
+            let text = text.repeat(repeated.min(20_000 / text.len().max(1)).max(1));
+            let said = serde_json::json!({"message": text, "nick_name": nick});
+            let frame = if outside { said } else { serde_json::json!({"message": said}) };
+            let mut bytes = frame.to_string().into_bytes();
+            prop_assert!(is_sound(&String::from_utf8_lossy(&bytes)));
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+            prop_assert!(is_sound(&String::from_utf8_lossy(&bytes)));
         }
     }
 

@@ -22,6 +22,8 @@ mod kept;
 pub mod ledger;
 pub mod light;
 pub mod membership;
+#[cfg(test)]
+mod model;
 pub mod outlet;
 pub mod patience;
 pub mod posting;

@@ -78,6 +78,15 @@ pub struct Slot {
     generation: u32,
 }
 
+#[cfg(test)]
+impl Slot {
+    /// Of no socket, on this worker.
+    #[must_use]
+    pub const fn nowhere(worker: usize) -> Self {
+        Self { worker, index: u32::MAX, generation: 0 }
+    }
+}
+
 struct Place {
     generation: u32,
     outlet: Rc<dyn Outlet>,

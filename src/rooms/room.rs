@@ -60,6 +60,7 @@ pub(super) struct Changing {
 }
 
 /// A room's actor.
+#[expect(clippy::struct_excessive_bools, reason = "what is under way, each for itself")]
 pub struct Room {
     pub(super) state: RoomState,
     pub(super) store: Store,
@@ -233,6 +234,9 @@ impl Room {
             let event = Arc::new(event);
             self.arrived(Arc::clone(&event), None);
             self.tell_member(&event);
+        }
+        if let Some(promoted) = changed.promoted {
+            self.arrived(Arc::new(promoted), None);
         }
     }
 }

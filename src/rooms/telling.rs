@@ -49,7 +49,7 @@ impl Handler<Typing> for Room {
         if let Some(card) = seat.card.as_deref().filter(|_| on) {
             let frame = dialect::typing(card);
             let said = Said::encode(Dialect::is_shh, |_| Some(frame.clone()));
-            self.whisper(Whisper { said, except: Some(seat.session), lasts: false });
+            self.whisper(&Whisper { said, except: Some(seat.session), lasts: false });
         }
     }
 }
@@ -116,10 +116,10 @@ impl Room {
 
     fn tell_natives(&mut self, frame: &Frame, lasts: bool) {
         let said = Said::encode(|d| d == Dialect::Native, |_| Some(frame.clone()));
-        self.whisper(Whisper { said, except: None, lasts });
+        self.whisper(&Whisper { said, except: None, lasts });
     }
 
-    fn whisper(&mut self, whisper: Whisper) {
+    fn whisper(&mut self, whisper: &Whisper) {
         self.state.owe(&whisper.said, whisper.except);
         self.to_shards(|| Step::Whisper(whisper.clone()));
     }
@@ -136,7 +136,9 @@ impl Room {
         ctx.spawn(keeping.into_actor(self).map(move |kept, room, ctx| {
             if let Err(error) = kept {
                 log::warn!("room {}: how far it was read is not stored: {error}", room.id());
-                marks.into_iter().for_each(|(user, seq)| room.light.read(user, seq));
+                for (user, seq) in marks {
+                    room.light.read(user, seq);
+                }
                 ctx.run_later(AGAIN, Self::tell_later);
             }
         }));

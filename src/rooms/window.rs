@@ -52,9 +52,10 @@ impl Window {
             self.share.grow(kept.weight());
             self.events.push_front(kept);
         }
-        // What was read may be older than acts that have come since.
-        let since = self.events.iter().filter(|event| event.seq > head_then);
-        for act in since.map(|kept| Arc::clone(kept.event())).collect::<Vec<_>>() {
+        // What was read may be older than the acts on it that came meanwhile.
+        let meanwhile = self.events.iter().filter(|event| event.seq > head_then);
+        let acts = meanwhile.filter(|event| event.kind.acts_on_message());
+        for act in acts.map(|kept| Arc::clone(kept.event())).collect::<Vec<_>>() {
             self.amend(&act);
         }
         true

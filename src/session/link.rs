@@ -137,7 +137,9 @@ impl Outlet for Link {
     fn deliver(&self, frames: &[Frame], mut tally: Option<&mut Tally>) -> usize {
         let mut outbox = self.outbox.borrow_mut();
         if outbox.closing {
-            tally.into_iter().for_each(|tally| tally.dropped(frames.len() as u64));
+            if let Some(tally) = tally {
+                tally.dropped(frames.len() as u64);
+            }
         } else {
             outbox.since.get_or_insert_with(Instant::now);
             for frame in frames {

@@ -245,7 +245,9 @@ impl Outbox {
                     Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
                     Err(_) => {
                         let lost = pieces.len() + frames.len();
-                        tally.into_iter().for_each(|tally| tally.dropped(lost as u64));
+                        if let Some(tally) = tally {
+                            tally.dropped(lost as u64);
+                        }
                         return self.fail();
                     }
                 };
@@ -260,7 +262,9 @@ impl Outbox {
                         whole += 1;
                     }
                 }
-                tally.iter_mut().for_each(|tally| tally.wrote(whole));
+                if let Some(tally) = &mut tally {
+                    tally.wrote(whole);
+                }
                 if !self.waiting.is_empty() {
                     break;
                 }

@@ -3,14 +3,11 @@
 
 use std::collections::HashMap;
 
-use sea_orm::{ConnectionTrait, Statement, Value};
+use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement, Value};
 
 use super::rows::{Cards, EVENT_COLUMNS};
 use super::{CONTROL_ROOM, For, Store, StoreError};
 use crate::domain::{Event, RoomId};
-
-/// Rows fetched at a time where bytes are bounded: what is read beyond the bound is thrown away.
-const STEP: u64 = 64;
 
 impl Store {
     /// Newest `limit` messages (kind `message`, not other kinds), oldest first.
@@ -125,7 +122,8 @@ impl Store {
     }
 
     /// Up to `limit` events from `from` on in the order of `which`, within `max_bytes` of text, but
-    /// at least one where there is one.
+    /// at least one where there is one. Their lengths are asked first: texts beyond the bound are
+    /// not even read.
     async fn bounded(
         &self,
         which: &str,
@@ -134,25 +132,28 @@ impl Store {
         limit: u64,
         max_bytes: usize,
     ) -> Result<Vec<Event>, StoreError> {
-        let mut events: Vec<Event> = Vec::new();
-        let mut bytes = 0;
-        loop {
-            let left = limit - events.len() as u64;
-            let from = events.last().map_or(from, |event| event.seq);
-            let step = left.min(STEP);
-            let page = self.page(which, room, from, step).await?;
-            let last = page.len() as u64 == left || (page.len() as u64) < step;
-            for event in page {
-                bytes += event.content.len() + event.raw.as_ref().map_or(0, String::len);
-                if bytes > max_bytes && !events.is_empty() {
-                    return Ok(events);
-                }
-                events.push(event);
+        let db = self.read(pages_of(room));
+        let sql = format!(
+            "SELECT octet_length(e.content) + coalesce(octet_length(e.raw), 0) AS bytes
+             FROM event e WHERE e.room = $1 AND {which} LIMIT $3"
+        );
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let values: [Value; 3] = [room.0.into(), from.into(), limit.into()];
+        let query = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
+        let (mut fit, mut bytes) = (0, 0);
+        for row in db.query_all_raw(query).await? {
+            bytes += usize::try_from(Self::bytes(&row)?).unwrap_or(usize::MAX);
+            if bytes > max_bytes && fit > 0 {
+                break;
             }
-            if last {
-                return Ok(events);
-            }
+            fit += 1;
         }
+        if fit == 0 { Ok(Vec::new()) } else { self.page(which, room, from, fit).await }
+    }
+
+    fn bytes(row: &QueryResult) -> Result<i64, DbErr> {
+        // PostgreSQL counts in four bytes, SQLite in eight.
+        row.try_get("", "bytes").or_else(|_| row.try_get::<i32>("", "bytes").map(i64::from))
     }
 
     async fn page(
@@ -167,8 +168,7 @@ impl Store {
                WHERE e.room = $1 AND {which} LIMIT $3"#
         );
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let what = if room == CONTROL_ROOM { For::Control } else { For::History };
-        self.events(what, sql, vec![room.0.into(), seq.into(), limit.into()]).await
+        self.events(pages_of(room), sql, vec![room.0.into(), seq.into(), limit.into()]).await
     }
 
     async fn events(
@@ -183,4 +183,8 @@ impl Store {
         let rows = db.query_all_raw(query).await?;
         Ok(rows.iter().map(|row| cards.event(row)).collect::<Result<_, _>>()?)
     }
+}
+
+fn pages_of(room: RoomId) -> For {
+    if room == CONTROL_ROOM { For::Control } else { For::History }
 }

@@ -124,6 +124,8 @@ pub struct MembersChanged {
 pub struct Changed {
     /// None: nothing changed.
     pub event: Option<Event>,
+    /// The owner went, and this one has his place: the event behind that one.
+    pub promoted: Option<Event>,
     /// Now.
     pub member_rev: i64,
     /// Now.

@@ -5,9 +5,8 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::postgres::fresh_database;
 use crate::support::raw::{CLOSE, Received, TEXT};
-use crate::support::{Account, Proxy, RawSocket, Server, Setup, eventually};
+use crate::support::{Account, RawSocket, Server, Setup, eventually};
 
 /// A burst of posts to a new group: how many were stored, how many refused as busy. What was
 /// refused left nothing behind, and is taken when sent again.
@@ -145,16 +144,6 @@ async fn of_the_events_in_memory_those_go_first_that_nobody_used_for_longest() {
     .await;
 }
 
-/// A server on `PostgreSQL`, and the proxy between the two.
-async fn behind_a_proxy(setup: Setup) -> (Server, Proxy) {
-    let url = fresh_database();
-    let (head, rest) = url.rsplit_once("127.0.0.1:").expect("a port");
-    let (port, name) = rest.split_once('/').expect("a database");
-    let proxy = Proxy::to(format!("127.0.0.1:{port}").parse().expect("an address")).await;
-    let url = format!("{head}{}/{name}", proxy.addr());
-    (setup.env("DATABASE_URL", &url).start().await, proxy)
-}
-
 on_both_engines! {
     async fn nothing_is_dropped_when_a_rooms_permits_are_few(setup: Setup) {
         let server = setup.env("HUBBUB__ROOMS__PERMITS", "1").start().await;
@@ -187,7 +176,7 @@ on_both_engines! {
     async fn a_socket_whose_post_finds_no_place_in_time_closes_with_1013(setup: Setup) {
         let setup =
             setup.env("HUBBUB__ROOMS__PERMITS", "1").env("HUBBUB__SESSION__BUSY_WAIT_S", "1");
-        let (server, database) = behind_a_proxy(setup).await;
+        let (server, database, _) = setup.start_behind_a_proxy().await;
         let mut first = server.room("open").open().await;
         let mut second = server.room("open").open().await;
         first.is_alive_with_nothing_waiting("the room lives").await;

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use crate::support::postgres::fresh_database;
 use crate::support::psql::psql;
 use crate::support::raw::text_in_the_clear;
-use crate::support::{Account, Api, Proxy, Server, Setup, eventually, nightly};
+use crate::support::{Account, Api, Server, Setup, eventually, nightly};
 
 const WRITERS: usize = 8;
 const CHATS: usize = 3;
@@ -225,12 +225,7 @@ async fn on_postgresql_a_commit_waits_for_the_disk_whatever_the_databases_defaul
 
 #[tokio::test]
 async fn a_commit_of_unknown_outcome_is_504_and_the_same_client_id_is_stored_once() {
-    let url = fresh_database();
-    let (head, rest) = url.rsplit_once("127.0.0.1:").expect("a port");
-    let (port, name) = rest.split_once('/').expect("a database");
-    let proxy = Proxy::to(format!("127.0.0.1:{port}").parse().expect("an address")).await;
-    let through = format!("{head}{}/{name}", proxy.addr());
-    let server = Setup::direct().env("DATABASE_URL", &through).start().await;
+    let (server, proxy, url) = Setup::direct().start_behind_a_proxy().await;
     let (alice, chats) = group_chats(&server).await;
     psql(
         &url,

@@ -41,6 +41,7 @@ mod native_recovery;
 mod native_resume;
 mod native_slow;
 mod native_stale_copy;
+mod native_store_away;
 mod native_storm;
 mod native_tickets;
 mod openapi;

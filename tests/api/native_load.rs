@@ -66,7 +66,7 @@ async fn history(socket: &mut Native, head: i64) -> Vec<Value> {
 
 async fn everybody_ends_with_the_same(setup: Setup) {
     let for_so_long = Duration::from_secs(if nightly() { 30 } else { 6 });
-    let server = setup.start().await;
+    let server = setup.for_a_crowd().start().await;
     let (crowd, drops) = (Crowd::new(), watch::Sender::new(0));
     let mut clients = JoinSet::new();
     for number in 0..CLIENTS {

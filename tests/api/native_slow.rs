@@ -163,7 +163,7 @@ async fn readers_that_stall(setup: Setup) {
     // What is kept in the kernel's buffers is none of the server's: less may wait behind it in the
     // short form, so that its few messages are too many as well.
     let pending = if nightly() { "1048576" } else { "262144" };
-    let setup = setup.env("HUBBUB__SESSION__MAX_PENDING_BYTES", pending);
+    let setup = setup.for_a_crowd().env("HUBBUB__SESSION__MAX_PENDING_BYTES", pending);
     // Twice: how far the two differ is what noise does.
     let (alone, again) = (run_alone(&setup, measure).await, run_alone(&setup, measure).await);
     let server = setup.start().await;

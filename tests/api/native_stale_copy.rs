@@ -117,7 +117,9 @@ impl Copy {
             ask["before"] = all[0]["seq"].clone();
         }
         let mut copy = Self::default();
-        all.iter().for_each(|event| copy.apply(event));
+        for event in &all {
+            copy.apply(event);
+        }
         // Who was there before the first event stands in no event.
         Self { members, ..copy }
     }

@@ -41,7 +41,7 @@ async fn room_with_a_past(server: &Server, room: &str) -> Follower {
 async fn after_a_restart_a_storm_of_resumes_costs_few_queries_and_loses_nothing() {
     let clients = if nightly() { 5_000 } else { 1_000 };
     raise_the_limit_of_open_files(16_384);
-    let server = Setup::direct().start().await;
+    let server = Setup::direct().for_a_crowd().start().await;
     let names: Vec<String> = (0..ROOMS).map(|number| format!("room {number}")).collect();
     let pasts = names.iter().map(|name| room_with_a_past(&server, name));
     let pasts = futures_util::future::join_all(pasts).await;

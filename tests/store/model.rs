@@ -54,6 +54,7 @@ struct Model {
     seq: i64,
     rev: i64,
     members: Vec<usize>,
+    owner: Option<usize>,
     firsts: HashMap<(usize, u8), i64>,
     messages: Vec<Message>,
 }
@@ -169,7 +170,10 @@ async fn check(home: &Home, users: &[UserRow], acts: Vec<Act>) -> Result<(), Tes
     let mut rooms: Vec<(RoomId, Model)> = Vec::new();
     for _ in 0..ROOMS {
         let row = home.store.create_group(&room_name("g"), owner, &[], clock::now()).await;
-        rooms.push((row.expect("a group").id, Model { members: vec![0], ..Model::default() }));
+        rooms.push((
+            row.expect("a group").id,
+            Model { members: vec![0], owner: Some(0), ..Model::default() },
+        ));
     }
     let mut posts: HashMap<EventId, Expected> = HashMap::new();
     let mut changes = Vec::new();
@@ -222,6 +226,11 @@ async fn check(home: &Home, users: &[UserRow], acts: Vec<Act>) -> Result<(), Tes
                 model.seq += i64::from(does);
                 model.rev += i64::from(does);
                 changes.push((*id, does.then_some(model.seq), model.rev));
+                if does && !adds && model.owner == Some(user) {
+                    // His heir is promoted by an event of its own.
+                    model.owner = model.members.first().copied();
+                    model.seq += i64::from(model.owner.is_some());
+                }
                 let change = if adds { MemberChange::Add(who) } else { MemberChange::Remove(who) };
                 ear.send_change(&home.store, *id, change, owner, clock::now()).await;
             }

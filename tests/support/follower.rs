@@ -99,7 +99,7 @@ impl Follower {
         if frame["chat_id"] != self.chat {
             return Ok(());
         }
-        if is_durable(&frame) {
+        if is_durable(frame) {
             self.take(frame);
         } else if frame["type"] == "lag" {
             self.lagged += 1;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
-use super::{Server, postgres};
+use super::{Proxy, Server, postgres};
 
 /// The key that signs tokens in tests; known here, so that tests can forge every wrong kind.
 pub const SECRET_KEY: &str = "a key for tests alone, 32 bytes or more of it";
@@ -41,6 +41,14 @@ impl Setup {
     /// The direct engine on a database of its own in `PostgreSQL`.
     pub fn on_postgres() -> Self {
         Self::new("direct", true)
+    }
+
+    /// For hundreds of clients in one test process: what ends a client that is slow to say its
+    /// first words leaves them time, since here the machine is slow and not they.
+    pub fn for_a_crowd(self) -> Self {
+        self.env("HUBBUB__SERVER__HEAD_TIMEOUT_S", "120")
+            .env("HUBBUB__SESSION__AUTH_WITHIN_S", "120")
+            .env("HUBBUB__SESSION__PING_INTERVAL_S", "60")
     }
 
     /// The same settings for another server, with a directory and a database of its own.
@@ -109,5 +117,16 @@ impl Setup {
             self = self.env("DATABASE_URL", &url);
         }
         Server::start(self).await
+    }
+
+    /// Starts it on `PostgreSQL`, with a proxy between the two; the database's own address comes
+    /// last.
+    pub async fn start_behind_a_proxy(self) -> (Server, Proxy, String) {
+        let url = postgres::fresh_database();
+        let (head, rest) = url.rsplit_once("127.0.0.1:").expect("a port");
+        let (port, name) = rest.split_once('/').expect("a database");
+        let proxy = Proxy::to(format!("127.0.0.1:{port}").parse().expect("an address")).await;
+        let through = format!("{head}{}/{name}", proxy.addr());
+        (self.env("DATABASE_URL", &through).start().await, proxy, url)
     }
 }

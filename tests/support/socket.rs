@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 /// The longest that an event of a healthy server is waited for.
-pub const SOON: Duration = Duration::from_secs(30);
+pub const SOON: Duration = Duration::from_mins(1);
 
 /// A connection, and the answer that opened it.
 pub(super) type Opened = (WebSocketStream<TcpStream>, HandshakeAnswer);
@@ -114,15 +114,19 @@ impl Door {
         match opened.unwrap_or_else(|_| panic!("{}: no answer to the handshake", self.path)) {
             Ok(opened) => Some(Ok(opened)),
             Err(tungstenite::Error::Http(response)) => Some(Err(*response)),
-            Err(tungstenite::Error::Io(_)) => None,
-            Err(tungstenite::Error::Protocol(ProtocolError::HandshakeIncomplete)) => None,
+            Err(
+                tungstenite::Error::Io(_)
+                | tungstenite::Error::Protocol(ProtocolError::HandshakeIncomplete),
+            ) => None,
             Err(why) => panic!("{}: {why}", self.path),
         }
     }
 
     pub(super) async fn shake(&self) -> Result<Opened, HandshakeAnswer> {
-        let answered = self.try_shake().await;
-        answered.unwrap_or_else(|| panic!("{}: nobody is there", self.path))
+        let Some(answered) = self.try_shake().await else {
+            panic!("{}: nobody is there", self.path)
+        };
+        answered
     }
 
     async fn knock(&self) -> Result<Socket, HandshakeAnswer> {

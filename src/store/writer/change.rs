@@ -14,9 +14,12 @@ use serde_json::json;
 use super::batch::{ATTEMPT, LIMIT, pauses};
 use super::figures::Counters;
 use super::{ChangeMembers, Changed, MemberChange, MembersChanged};
-use crate::domain::{Author, Event, EventKind, NewEvent, Role, RoomId, UserId};
+use crate::domain::{Author, Event, EventId, EventKind, NewEvent, Role, RoomId, UserId, ids};
 use crate::store::members::members_of;
 use crate::store::{StoreError, UserRow, connect};
+
+/// What the event of an heir says.
+const PROMOTED: &str = "promoted";
 
 /// Makes a change and answers it. One whose commit got no answer is found again by its event.
 pub(super) async fn make(db: &DatabaseConnection, counters: &Counters, change: ChangeMembers) {
@@ -56,17 +59,29 @@ async fn attempt(
             event::Entity::find().filter(event::Column::Id.eq(change.id.0)).one(&changing).await?
     {
         let event = new_event(&changing, change, stored.content).await?.stored_at(stored.seq);
-        return now(&changing, change.room, Some(event), row.member_rev).await;
+        let promoted = promoted_with(&changing, change, event.seq).await?;
+        return now(&changing, change.room, (Some(event), promoted), row.member_rev).await;
     }
-    let Some(action) = apply(&changing, change).await? else {
-        return now(&changing, change.room, None, row.member_rev).await;
+    let Some((action, heir)) = apply(&changing, change).await? else {
+        return now(&changing, change.room, (None, None), row.member_rev).await;
     };
     let (MemberChange::Add(who) | MemberChange::Remove(who)) = change.change;
-    let content = json!({ "action": action, "user_id": who, "by": change.by.user() }).to_string();
-    let event = new_event(&changing, change, content).await?.stored_at(row.last_seq + 1);
+    let words = |action: &str, who: UserId| {
+        json!({ "action": action, "user_id": who, "by": change.by.user() }).to_string()
+    };
+    let event = new_event(&changing, change, words(action, who)).await?;
+    let event = event.stored_at(row.last_seq + 1);
     event::Entity::insert(stored_row(&event)).exec_without_returning(&changing).await?;
+    let mut promoted = None;
+    if let Some(heir) = heir {
+        let next = new_event(&changing, change, words(PROMOTED, heir)).await?;
+        let next = NewEvent { id: EventId(ids::at(change.at)), ..next }.stored_at(event.seq + 1);
+        event::Entity::insert(stored_row(&next)).exec_without_returning(&changing).await?;
+        promoted = Some(next);
+    }
+    let last_seq = promoted.as_ref().map_or(event.seq, |next| next.seq);
     room::Entity::update_many()
-        .col_expr(room::Column::LastSeq, Expr::value(event.seq))
+        .col_expr(room::Column::LastSeq, Expr::value(last_seq))
         .col_expr(room::Column::LastAt, Expr::value(event.created_at.micros()))
         .col_expr(room::Column::MemberRev, Expr::value(row.member_rev + 1))
         .col_expr(
@@ -76,16 +91,36 @@ async fn attempt(
         .filter(room::Column::Id.eq(change.room.0))
         .exec(&changing)
         .await?;
-    let changed = now(&changing, change.room, Some(event), row.member_rev + 1).await?;
+    let events = (Some(event), promoted);
+    let changed = now(&changing, change.room, events, row.member_rev + 1).await?;
     changing.commit().await?;
     Ok(changed)
 }
 
-/// Changes the rows; the action's name, or none when nothing changed.
+/// The event of the heir, when the change at `seq`, which was stored before, made one.
+async fn promoted_with(
+    changing: &DatabaseTransaction,
+    change: &ChangeMembers,
+    seq: i64,
+) -> Result<Option<Event>, StoreError> {
+    let next = event::Entity::find()
+        .filter(event::Column::Room.eq(change.room.0))
+        .filter(event::Column::Seq.eq(seq + 1))
+        .filter(event::Column::Kind.eq(EventKind::Member.as_str()))
+        .filter(event::Column::CreatedAt.eq(change.at.micros()))
+        .one(changing)
+        .await?;
+    let Some(next) = next.filter(|next| next.content.contains(PROMOTED)) else { return Ok(None) };
+    let event = new_event(changing, change, next.content).await?;
+    Ok(Some(NewEvent { id: EventId(next.id), ..event }.stored_at(next.seq)))
+}
+
+/// Changes the rows; the action's name and who has the owner's place by it, or none when nothing
+/// changed.
 async fn apply(
     changing: &DatabaseTransaction,
     change: &ChangeMembers,
-) -> Result<Option<&'static str>, StoreError> {
+) -> Result<Option<(&'static str, Option<UserId>)>, StoreError> {
     let room = change.room.0;
     match change.change {
         MemberChange::Add(who) => {
@@ -103,7 +138,7 @@ async fn apply(
                 read_seq: Set(0),
             };
             membership::Entity::insert(row).exec_without_returning(changing).await?;
-            Ok(Some(if change.by == Author::User(who) { "joined" } else { "added" }))
+            Ok(Some((if change.by == Author::User(who) { "joined" } else { "added" }, None)))
         }
         MemberChange::Remove(who) => {
             let Some(row) = membership::Entity::find_by_id((room, who.0)).one(changing).await?
@@ -111,19 +146,24 @@ async fn apply(
                 return Ok(None);
             };
             membership::Entity::delete_by_id((room, who.0)).exec(changing).await?;
-            if row.role == Role::Owner.as_str() {
-                pass_on(changing, change.room).await?;
-            }
-            Ok(Some(if change.by == Author::User(who) { "left" } else { "removed" }))
+            let heir = if row.role == Role::Owner.as_str() {
+                pass_on(changing, change.room).await?
+            } else {
+                None
+            };
+            Ok(Some((if change.by == Author::User(who) { "left" } else { "removed" }, heir)))
         }
     }
 }
 
 /// The owner has gone: the longest member takes his place.
-async fn pass_on(changing: &DatabaseTransaction, room: RoomId) -> Result<(), StoreError> {
+async fn pass_on(
+    changing: &DatabaseTransaction,
+    room: RoomId,
+) -> Result<Option<UserId>, StoreError> {
     let members = members_of(changing, &[room]).await?;
     let Some(heir) = members.get(&room).and_then(|members| members.first()) else {
-        return Ok(());
+        return Ok(None);
     };
     membership::Entity::update_many()
         .col_expr(membership::Column::Role, Expr::value(Role::Owner.as_str()))
@@ -131,7 +171,7 @@ async fn pass_on(changing: &DatabaseTransaction, room: RoomId) -> Result<(), Sto
         .filter(membership::Column::UserId.eq(heir.card.id))
         .exec(changing)
         .await?;
-    Ok(())
+    Ok(Some(UserId(heir.card.id)))
 }
 
 async fn new_event(
@@ -181,10 +221,10 @@ fn stored_row(event: &Event) -> event::ActiveModel {
 async fn now(
     changing: &DatabaseTransaction,
     room: RoomId,
-    event: Option<Event>,
+    (event, promoted): (Option<Event>, Option<Event>),
     member_rev: i64,
 ) -> Result<Changed, StoreError> {
     let members = members_of(changing, &[room]).await?.remove(&room).unwrap_or_default();
     let members = members.iter().map(|member| (UserId(member.card.id), member.role)).collect();
-    Ok(Changed { event, member_rev, members })
+    Ok(Changed { event, promoted, member_rev, members })
 }
