@@ -86,6 +86,13 @@ impl RoomState {
         }
         self.row = row;
         self.members = members;
+        self.forget_marks();
+    }
+
+    /// Whoever comes back as a member begins anew.
+    fn forget_marks(&mut self) {
+        let members = &self.members;
+        self.read.retain(|user, _| members.contains_key(user));
     }
 
     /// The room's row, as far as known.
@@ -192,6 +199,7 @@ impl RoomState {
     pub fn set_members(&mut self, members: HashMap<UserId, Role>, member_rev: i64) {
         self.members = members;
         self.row.member_rev = member_rev;
+        self.forget_marks();
     }
 
     /// The room was closed for good.

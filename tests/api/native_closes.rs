@@ -128,6 +128,19 @@ on_both_engines! {
         }
     }
 
+    async fn a_renewed_socket_lives_by_its_newer_login_alone(setup: Setup) {
+        let server = setup.start().await;
+        let alice = server.account("alice").await;
+        let newer = alice.again().await;
+        let mut socket = server.native_as(&alice).await;
+        socket.join("lobby").await;
+        socket.ok(json!({"type": "auth", "token": newer.access})).await;
+        alice.log_out().await;
+        socket.is_alive().await;
+        newer.log_out().await;
+        socket.expect_bye_and_close(4401).await;
+    }
+
     async fn signing_out_closes_with_4401_and_other_logins_stay(setup: Setup) {
         let server = setup.start().await;
         let alice = server.account("alice").await;

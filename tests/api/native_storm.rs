@@ -11,18 +11,9 @@ use crate::support::{Follower, Server, Setup, nightly, raise_the_limit_of_open_f
 
 const ROOMS: usize = 20;
 /// Events of each room.
-const EVENTS: usize = 200;
+const EVENTS: usize = 300;
 /// History queries that the storm may cost.
 const QUERIES: u64 = 50;
-
-/// Pages of history that the database was asked for since the start.
-async fn history_queries(server: &Server) -> u64 {
-    let answer = server.api().get("/metrics").await;
-    let name = "hubbub_store_queries_total{kind=\"history\"} ";
-    let line = answer.text.lines().find_map(|line| line.strip_prefix(name));
-    let line = line.unwrap_or_else(|| panic!("no {name}in {}", answer.text));
-    line.parse::<f64>().map_or(0, |number| format!("{number:.0}").parse().expect("a number"))
-}
 
 /// What a room holds, said and read to its end.
 async fn room_with_a_past(server: &Server, room: &str) -> Follower {
@@ -46,7 +37,7 @@ async fn after_a_restart_a_storm_of_resumes_costs_few_queries_and_loses_nothing(
     let pasts = names.iter().map(|name| room_with_a_past(&server, name));
     let pasts = futures_util::future::join_all(pasts).await;
     let server = server.restart().await;
-    let before = history_queries(&server).await;
+    let before = server.queries("history").await;
 
     let mut dice = Dice::new(7);
     let mut storm = JoinSet::new();
@@ -67,8 +58,12 @@ async fn after_a_restart_a_storm_of_resumes_costs_few_queries_and_loses_nothing(
     }
     let back = storm.join_all().await;
     let took = began.elapsed();
-    let queries = history_queries(&server).await - before;
-    println!("{clients} clients of {ROOMS} rooms back in {took:.1?}, {queries} history queries");
+    let queries = server.queries("history").await - before;
+    let turned_away: usize = back.iter().map(|(_, follower, _)| follower.turned_away).sum();
+    println!(
+        "{clients} clients of {ROOMS} rooms back in {took:.1?}, {queries} history queries; \
+         {turned_away} times one was told to come again in a moment"
+    );
 
     // And on: what is said now comes to each of them, behind what was replayed.
     for name in &names {

@@ -2,6 +2,7 @@
 //! holds, fetches what the answer leaves out, and sees at each event that it is the next one.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -18,13 +19,15 @@ pub struct Follower {
     pub resumed: usize,
     /// Times that the server said `lag`.
     pub lagged: usize,
+    /// Times that the server was too busy to let it in, and said when to ask again.
+    pub turned_away: usize,
 }
 
 impl Follower {
     /// Of this room, holding nothing.
     pub fn of(room: &str) -> Self {
         let (room, chat) = (room.to_owned(), Value::Null);
-        Self { room, epoch: None, chat, seen: Vec::new(), resumed: 0, lagged: 0 }
+        Self { room, epoch: None, chat, seen: Vec::new(), resumed: 0, lagged: 0, turned_away: 0 }
     }
 
     /// The `seq` of the newest event held.
@@ -52,7 +55,15 @@ impl Follower {
     /// One that holds the first so many events of what this one holds.
     pub fn up_to(&self, have: usize) -> Self {
         let (room, epoch, chat) = (self.room.clone(), self.epoch.clone(), self.chat.clone());
-        Self { room, epoch, chat, seen: self.seen[..have].to_vec(), resumed: 0, lagged: 0 }
+        Self {
+            room,
+            epoch,
+            chat,
+            seen: self.seen[..have].to_vec(),
+            resumed: 0,
+            lagged: 0,
+            turned_away: 0,
+        }
     }
 
     /// Joins on this socket, and holds the room up to its head at that moment; the answer.
@@ -62,7 +73,18 @@ impl Follower {
             join["after"] = json!(self.have());
             join["epoch"] = json!(epoch);
         }
-        let Entry { joined, replay } = socket.try_enter(join).await?;
+        let Entry { joined, replay } = loop {
+            match socket.try_join(join.clone()).await? {
+                Ok(entry) => break entry,
+                Err(refused) => {
+                    assert_eq!(refused["code"], "busy", "{refused}");
+                    let wait = refused["retry_after_ms"].as_u64().expect("a wait");
+                    self.turned_away += 1;
+                    // The server said how long; nothing else tells.
+                    tokio::time::sleep(Duration::from_millis(wait)).await;
+                }
+            }
+        };
         let verdict = if self.epoch.is_some() { "full" } else { "fresh" };
         assert_eq!(joined["verdict"], verdict, "{joined}");
         self.resumed += usize::from(self.epoch.is_some());

@@ -234,9 +234,18 @@ impl Native {
 
     /// Sends a join that must be granted; what it gives, or how the connection ended.
     pub async fn try_enter(&mut self, join: Value) -> Result<Entry, Ended> {
-        let joined = self.try_ask(join).await?;
-        assert_eq!(joined["type"], "joined", "{}: {joined}", self.path);
-        self.entry(joined).await
+        let entry = self.try_join(join).await?;
+        Ok(entry.unwrap_or_else(|refused| panic!("{}: {refused}", self.path)))
+    }
+
+    /// Sends a join; what it gives, or the `error` that refused it.
+    pub async fn try_join(&mut self, join: Value) -> Result<Result<Entry, Value>, Ended> {
+        let answer = self.try_ask(join).await?;
+        if answer["type"] == "error" {
+            return Ok(Err(answer));
+        }
+        assert_eq!(answer["type"], "joined", "{}: {answer}", self.path);
+        self.entry(answer).await.map(Ok)
     }
 
     /// What follows a `joined`: the missed events and `live`, and no live event before it.
