@@ -266,8 +266,9 @@ impl Room {
         match read {
             Err(error) => {
                 log::error!("room {}: its past could not be read: {error}", self.id());
-                // Dropped, each is told and comes again.
-                drop(waiting);
+                let is_busy = matches!(error, StoreError::Busy);
+                let code = if is_busy { close::BUSY } else { close::SERVER_FAULT };
+                waiting.into_iter().for_each(|join| join.refuse(code));
             }
             Ok(rows) => {
                 // The database may be ahead of what was delivered: that part comes live.

@@ -16,6 +16,7 @@ use crate::rooms::Rooms;
 use crate::store::{Store, StoreError};
 
 use super::door::{Knock, Refusal};
+use super::lookup::Lookup;
 use super::pair_names::{SPLITS_MAX, others_in_pair};
 use super::proof::Proof;
 
@@ -87,6 +88,7 @@ impl From<StoreError> for Denied {
 pub struct Porter {
     pub(super) auth: Auth,
     store: Store,
+    lookup: Lookup,
     rooms: Rooms,
     paces: Arc<Paces>,
     allow_guests: bool,
@@ -96,7 +98,7 @@ pub struct Porter {
 impl Porter {
     /// With what it asks. Once `draining` is set, nobody is let in.
     #[must_use]
-    pub const fn new(
+    pub fn new(
         auth: Auth,
         store: Store,
         rooms: Rooms,
@@ -104,7 +106,8 @@ impl Porter {
         allow_guests: bool,
         draining: Arc<AtomicBool>,
     ) -> Self {
-        Self { auth, store, rooms, paces, allow_guests, draining }
+        let lookup = Lookup::default();
+        Self { auth, store, lookup, rooms, paces, allow_guests, draining }
     }
 
     /// The rooms behind the door.
@@ -280,7 +283,7 @@ impl Porter {
         if let Some((id, by_guest)) = self.rooms.live_named(name) {
             return self.enter_named(id, by_guest, proof);
         }
-        let room = if let Some(room) = self.store.named_room(name).await? {
+        let room = if let Some(room) = self.lookup.named(&self.store, name).await? {
             room
         } else {
             // A cookie makes a room for everybody: it may come from another service of this

@@ -10,6 +10,7 @@ pub mod entry;
 pub mod handshake;
 pub mod hosted;
 mod link;
+pub mod lookup;
 pub mod native;
 pub mod note;
 mod pair_names;

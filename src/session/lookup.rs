@@ -1,0 +1,56 @@
+//! Named rooms as the database has them, read once for all who ask at the same time: after a
+//! restart everybody knocks at once, at rooms that nobody has started yet. Keeps nothing longer
+//! than somebody waits for it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use tokio::sync::OnceCell;
+
+use crate::domain::{RoomName, RoomRow};
+use crate::store::{Store, StoreError};
+
+/// Names at which those are dropped whose askers all hung up before they were answered.
+const SWEPT_AT: usize = 1_024;
+
+type Answer = OnceCell<Option<RoomRow>>;
+
+/// What is being asked for. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Lookup(Arc<Mutex<HashMap<RoomName, Weak<Answer>>>>);
+
+impl Lookup {
+    /// The open named room of this name.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn named(
+        &self,
+        store: &Store,
+        name: &RoomName,
+    ) -> Result<Option<RoomRow>, StoreError> {
+        let answer = self.join_in(name);
+        // When one who asks gives up or fails, the next of those who wait asks.
+        let found = answer.get_or_try_init(|| store.named_room(name)).await.cloned();
+        drop(answer);
+        let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if asked.get(name).is_some_and(|waited_for| waited_for.strong_count() == 0) {
+            asked.remove(name);
+        }
+        found
+    }
+
+    fn join_in(&self, name: &RoomName) -> Arc<Answer> {
+        let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // An answer that is there may be older than the question: then it is asked anew.
+        let under_way = asked.get(name).and_then(Weak::upgrade).filter(|one| !one.initialized());
+        under_way.unwrap_or_else(|| {
+            if asked.len() >= SWEPT_AT {
+                asked.retain(|_, one| one.strong_count() > 0);
+            }
+            let answer = Arc::new(Answer::new());
+            asked.insert(name.clone(), Arc::downgrade(&answer));
+            answer
+        })
+    }
+}
