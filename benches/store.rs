@@ -69,6 +69,7 @@ impl Crowd {
             event,
             member_rev: 0,
             may_moderate: false,
+            record: None,
             permit,
             reply,
         });
@@ -242,7 +243,15 @@ async fn lone(store: &Store, floor: &mut File) {
         let permit = store.writer().try_permit().expect("a place");
         let reply = alone.clone().recipient();
         let start = Instant::now();
-        store.writer().append(Append { event, member_rev: 0, may_moderate: false, permit, reply });
+        let record = None;
+        store.writer().append(Append {
+            event,
+            member_rev: 0,
+            may_moderate: false,
+            record,
+            permit,
+            reply,
+        });
         messages.push(answer.await.expect("an answer") - start);
     }
     let (message, write) = (median(messages), median(writes));

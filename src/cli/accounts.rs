@@ -8,7 +8,7 @@ use super::{acts, password};
 use crate::app;
 use crate::auth::{Auth, AuthError, Registration};
 use crate::config::Settings;
-use crate::domain::{LoginId, UserId, UserName, clock};
+use crate::domain::{Deed, LoginId, UserId, UserName, clock};
 use crate::rooms;
 use crate::store::{NewUser, Store, UserRow};
 
@@ -94,15 +94,14 @@ pub(super) async fn run(settings: Settings, act: Act) -> anyhow::Result<()> {
         }
         Act::Disable { username } => {
             let user = UserId(find(&store, &username).await?.card.id);
-            let now = clock::now();
-            store.set_disabled(user, Some(now)).await?;
-            store.revoke_logins(user, None, now).await?;
+            store.disable_user(user, &deed()).await?;
             acts::record(&store, &rooms::Act::UserDisabled { user }).await?;
             super::say(&format!("user {username} is off"))
         }
         Act::Enable { username } => {
             let user = UserId(find(&store, &username).await?.card.id);
-            store.set_disabled(user, None).await?;
+            store.enable_user(user, &deed()).await?;
+            acts::record(&store, &rooms::Act::UserEnabled { user }).await?;
             super::say(&format!("user {username} is on"))
         }
         Act::Tokens { count, prefix } => tokens(&settings, &store, count, &prefix).await,
@@ -151,6 +150,11 @@ async fn tokens(
         super::say(&format!("{}\t{}\t{}", user.card.id, user.card.username, login.access))?;
     }
     Ok(())
+}
+
+/// An act of whoever can run a command on this machine.
+fn deed() -> Deed {
+    Deed { by: None, ip: None, at: clock::now() }
 }
 
 /// An account that no password opens: its hash is none.

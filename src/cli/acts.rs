@@ -32,7 +32,8 @@ pub(super) async fn record(store: &Store, act: &Act) -> anyhow::Result<()> {
         client_id: None,
         created_at: now,
     };
-    store.writer().append(Append { event, member_rev, may_moderate: false, permit, reply });
+    let record = None;
+    store.writer().append(Append { event, member_rev, may_moderate: false, record, permit, reply });
     match told.await.map_err(|_| anyhow!("the store ended before it answered"))? {
         Outcome::Stored(_) | Outcome::Duplicate(_) => Ok(()),
         Outcome::Failed(why) => bail!("the running server could not be told: {why}"),

@@ -12,7 +12,7 @@ use futures_util::future::LocalBoxFuture;
 
 use super::error::ApiError;
 use crate::auth::Auth;
-use crate::domain::{SignedIn, UserId};
+use crate::domain::{Deed, SignedIn, UserId, clock};
 use crate::protocol::gate::{Asker, Gate};
 
 /// Name of the cookie with the access token.
@@ -47,8 +47,25 @@ impl Caller {
 pub struct MaybeCaller(pub Option<SignedIn>);
 
 /// A signed-in admin; others are refused with 403.
-#[derive(Clone, Copy, Debug)]
-pub struct Admin;
+#[derive(Clone, Debug)]
+pub struct Admin(pub SignedIn);
+
+/// An admin who acts, as the audit has him; others are refused with 403.
+#[derive(Clone, Debug)]
+pub struct Acting {
+    /// The admin.
+    pub admin: SignedIn,
+    /// Who, from where, when.
+    pub deed: Deed,
+}
+
+impl Acting {
+    /// The admin's row id.
+    #[must_use]
+    pub fn user(&self) -> UserId {
+        UserId(self.admin.card.id)
+    }
+}
 
 /// Where the request comes from.
 #[derive(Clone, Copy, Debug)]
@@ -95,7 +112,23 @@ impl FromRequest for Admin {
         let caller = Caller::from_request(request, payload);
         Box::pin(async move {
             let Caller(signed_in) = caller.await?;
-            if signed_in.is_superuser { Ok(Self) } else { Err(ApiError::Forbidden) }
+            if signed_in.is_superuser { Ok(Self(signed_in)) } else { Err(ApiError::Forbidden) }
+        })
+    }
+}
+
+impl FromRequest for Acting {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let admin = Admin::from_request(request, payload);
+        let request = request.clone();
+        Box::pin(async move {
+            let Admin(admin) = admin.await?;
+            let ip = asker(gate(&request)?, &request).ip;
+            let by = UserId(admin.card.id);
+            Ok(Self { admin, deed: Deed { by: Some(by), ip: Some(ip), at: clock::now() } })
         })
     }
 }

@@ -38,7 +38,10 @@ const SWAGGER_CSP: &str = "default-src 'none'; script-src 'self'; \
         chats::list, chats::one, chats::private, chats::group, chats::rename, chats::delete,
         chats::traffic::add_member, chats::traffic::remove_member, chats::traffic::history,
         chats::traffic::send,
-        admin::stats, admin::rooms, admin::room,
+        admin::stats, admin::rooms, admin::room, admin::audit::audit,
+        admin::rooms::close, admin::rooms::kick, admin::rooms::ban, admin::rooms::unban,
+        admin::words::delete_message, admin::words::announce,
+        admin::users::disable, admin::users::enable, admin::users::sign_out,
         ops::healthz, ops::readyz, ops::metrics, schema,
     ),
     components(schemas(refusals::Problem)),
@@ -51,7 +54,7 @@ const SWAGGER_CSP: &str = "default-src 'none'; script-src 'self'; \
         (name = "pair", description = "Who is online."),
         (name = "shh", description = "Invited rooms."),
         (name = "chats", description = "Private and group chats."),
-        (name = "admin", description = "Live figures, for admins."),
+        (name = "admin", description = "Live figures and acts, for admins."),
         (name = "operators", description = "For probes, scrapers and programs."),
     )
 )]

@@ -127,6 +127,20 @@ impl<T> Page<T> {
         Self { rows, link }
     }
 
+    /// The same of a list that is newest first: its link leads to what lies before.
+    #[must_use]
+    pub fn newest_first(
+        query: &Query,
+        mut rows: Vec<T>,
+        limit: u32,
+        cursor: impl Fn(&T) -> String,
+    ) -> Self {
+        let cut = rows.len() > limit as usize;
+        rows.truncate(limit as usize);
+        let link = rows.last().filter(|_| cut).map(|row| query.link("before", &cursor(row)));
+        Self { rows, link }
+    }
+
     /// Its rows as something else.
     #[must_use]
     pub fn map<U>(self, shape: impl FnMut(T) -> U) -> Page<U> {

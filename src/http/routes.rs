@@ -54,6 +54,16 @@ pub fn configure(config: &mut ServiceConfig) {
     at("/api/admin/stats/").get(admin::stats).into(config);
     at("/api/admin/rooms/").get(admin::rooms).into(config);
     at("/api/admin/rooms/{id}/").get(admin::room).into(config);
+    at("/api/admin/rooms/{id}/close/").post(admin::rooms::close).into(config);
+    at("/api/admin/rooms/{id}/kick/").post(admin::rooms::kick).into(config);
+    at("/api/admin/rooms/{id}/ban/").post(admin::rooms::ban).into(config);
+    at("/api/admin/rooms/{id}/unban/").post(admin::rooms::unban).into(config);
+    at("/api/admin/messages/{id}/").delete(admin::words::delete_message).into(config);
+    at("/api/admin/announce/").post(admin::words::announce).into(config);
+    at("/api/admin/users/{id}/disable/").post(admin::users::disable).into(config);
+    at("/api/admin/users/{id}/enable/").post(admin::users::enable).into(config);
+    at("/api/admin/users/{id}/sign-out/").post(admin::users::sign_out).into(config);
+    at("/api/admin/audit/").get(admin::audit::audit).into(config);
 
     at("/").get(pages::index).into(config);
     at("/assets/{file}").get(pages::file).into(config);

@@ -230,7 +230,7 @@ pub async fn delete(
     if !caller.0.is_superuser && !matches!(role, Some(Role::Owner | Role::Admin)) {
         return Err(ApiError::Forbidden);
     }
-    if !rooms.close(room.id).await? {
+    if !rooms.close(room.id, None).await? {
         return Err(ROOM_NOT_FOUND);
     }
     let deleted_by = caller.0.card.username.clone();

@@ -265,15 +265,18 @@ async fn reuse_told<T>(rooms: &Rooms, renewed: Result<T, AuthError>) -> Result<T
     Ok(renewed?)
 }
 
-/// Closes the sockets of logins that have ended. The store has ended them already, so the answer
-/// does not depend on it: while the rooms are busy they are told again from a task of its own.
+/// Closes the sockets of logins that have ended.
 pub async fn tell_rooms(rooms: &Rooms, by: UserId, logins: Vec<LoginId>) {
-    if logins.is_empty() {
-        return;
+    if !logins.is_empty() {
+        tell_act(rooms, by, Act::LoginsEnded { logins }).await;
     }
-    let act = Act::LoginsEnded { logins };
+}
+
+/// Tells the rooms of what the store has done already, so the answer does not depend on it: while
+/// they are busy they are told again from a task of its own.
+pub async fn tell_act(rooms: &Rooms, by: UserId, act: Act) {
     let Err(refused) = rooms.act(by, act.clone()).await else { return };
-    log::warn!("the sockets of ended logins are closed later: {refused}");
+    log::warn!("sockets learn of an act later: {refused}");
     let rooms = rooms.clone();
     actix_web::rt::spawn(async move {
         for _ in 0..TELLS {
@@ -282,6 +285,6 @@ pub async fn tell_rooms(rooms: &Rooms, by: UserId, logins: Vec<LoginId>) {
                 return;
             }
         }
-        log::error!("the sockets of ended logins could not be closed");
+        log::error!("sockets could not be told of an act");
     });
 }

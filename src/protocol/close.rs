@@ -84,8 +84,12 @@ pub const UNAUTHORIZED: CloseCode = close(4001, 4401, "no valid credential, sign
 pub const SIGNED_OUT: CloseCode = close(4001, 4401, "signed out, sign in again");
 /// Not allowed in this room; of an unknown id it is said too. Stay away.
 pub const FORBIDDEN: CloseCode = close(4403, 4403, "not allowed in this room");
-/// Removed from the room, or banned. Stay away.
+/// Removed from the room: a `member` frame says so, too. Stay away.
 pub const REMOVED: CloseCode = close(4403, 4403, "no longer a member of this room");
+/// Put out of the room by an admin. Stay away.
+pub const KICKED: CloseCode = close(4403, 4403, "put out of this room by an admin");
+/// Banned from the room. Stay away.
+pub const BANNED: CloseCode = close(4403, 4403, "banned from this room");
 /// The room was deleted or closed. Stay away.
 pub const ROOM_CLOSED: CloseCode = close(4404, 4404, "this room was closed");
 /// Neither signed in nor joined in time. Stay away: the client is at fault.
@@ -113,6 +117,8 @@ pub const ALL: &[CloseCode] = &[
     SIGNED_OUT,
     FORBIDDEN,
     REMOVED,
+    KICKED,
+    BANNED,
     ROOM_CLOSED,
     AUTH_TIMEOUT,
     NOT_PROTOCOL,

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 use serde::Deserialize;
 
-use crate::domain::{Author, Event, EventKind, UserId};
+use crate::domain::{Author, Event, EventKind, UserId, Whom};
+use crate::protocol::close;
 use crate::protocol::native::ChatAction;
 
 use super::callers::ChatNews;
@@ -32,6 +33,14 @@ pub(super) struct Activity {
 struct MemberWords {
     action: String,
     user_id: i64,
+    /// The `member_rev` that it made; an older version did not say.
+    rev: Option<i64>,
+}
+
+impl MemberWords {
+    fn is_gone(&self) -> bool {
+        matches!(self.action.as_str(), "removed" | "left" | "banned")
+    }
 }
 
 impl Activity {
@@ -125,11 +134,32 @@ impl Room {
         let user = UserId(words.user_id);
         let action = match words.action.as_str() {
             "added" | "joined" => ChatAction::Added,
-            "removed" | "left" | "banned" => ChatAction::Removed,
+            _ if words.is_gone() => ChatAction::Removed,
             _ => return,
         };
         self.activity.forget(user);
         self.tell_chat(action, vec![(user, 0)]);
+    }
+
+    /// A change of members that this room has not made itself, in its turn: whoever is gone by it
+    /// gets nothing that comes after, and the rows are read anew.
+    pub(super) fn follow(&mut self, event: &Event, ctx: &mut Context<Self>) {
+        if event.kind != EventKind::Member {
+            return;
+        }
+        let Ok(words) = serde_json::from_str::<MemberWords>(&event.content) else { return };
+        if words.rev.is_none_or(|rev| rev <= self.state.row().member_rev) {
+            return;
+        }
+        if words.is_gone() {
+            let user = UserId(words.user_id);
+            self.state.forget_member(user);
+            for session in self.state.sessions_of(Whom::User(user)) {
+                self.remove(session, Some(close::REMOVED), ctx);
+            }
+        }
+        self.tell_member(event);
+        self.reload(ctx);
     }
 
     fn tell_chat(&self, action: ChatAction, whose: Vec<(UserId, i64)>) {

@@ -2,6 +2,7 @@
 //! answers are frames, made where the state is.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use actix::prelude::*;
 
@@ -22,6 +23,8 @@ const PEOPLE: usize = 500;
 pub struct AskWho {
     /// Who asks.
     pub by: Author,
+    /// From where.
+    pub from: Option<IpAddr>,
     /// His `ref`.
     pub reference: Option<String>,
     /// Users with a greater id alone.
@@ -32,7 +35,7 @@ impl Handler<AskWho> for Room {
     type Result = Result<Frame, Refused>;
 
     fn handle(&mut self, asked: AskWho, _: &mut Self::Context) -> Self::Result {
-        self.state.may_post(asked.by)?;
+        self.state.may_post(asked.by, asked.from, clock::now())?;
         let mut users: BTreeMap<i64, WhoRow> = BTreeMap::new();
         for seat in self.state.seats() {
             let Some(card) = &seat.card else { continue };
@@ -72,6 +75,8 @@ impl Handler<AskWho> for Room {
 pub struct Recall {
     /// Who asks.
     pub by: Author,
+    /// From where.
+    pub from: Option<IpAddr>,
     /// His `ref`.
     pub reference: Option<String>,
     /// After this; none: whatever the answer is, the window can't give it.
@@ -84,7 +89,7 @@ impl Handler<Recall> for Room {
     type Result = Result<Option<Frame>, Refused>;
 
     fn handle(&mut self, asked: Recall, _: &mut Self::Context) -> Self::Result {
-        self.state.may_post(asked.by)?;
+        self.state.may_post(asked.by, asked.from, clock::now())?;
         let limit = asked.limit.min(PAGE_EVENTS);
         let rows = asked.after.and_then(|after| self.state.window.after(after, limit, PAGE_BYTES));
         Ok(rows.map(|rows| {

@@ -158,6 +158,12 @@ impl ShardHandle {
         self.addr.do_send(Watch { slot, on });
     }
 
+    /// Tells all native sockets an admin's word.
+    #[expect(clippy::disallowed_methods, reason = "one an act")]
+    pub fn announce(&self, frame: Frame) {
+        self.addr.do_send(Announce(frame));
+    }
+
     /// Tells users' native sockets something of one of their chats.
     #[expect(
         clippy::disallowed_methods,
@@ -197,6 +203,20 @@ impl Handler<ChatNews> for Shard {
                     outlet.deliver(std::slice::from_ref(&frame), None);
                 }
             }
+        }
+    }
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Announce(Frame);
+
+impl Handler<Announce> for Shard {
+    type Result = ();
+
+    fn handle(&mut self, Announce(frame): Announce, _: &mut Self::Context) {
+        for outlet in self.callers.each.keys().filter_map(|slot| outlet::find(*slot)) {
+            outlet.deliver(std::slice::from_ref(&frame), None);
         }
     }
 }

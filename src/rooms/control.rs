@@ -1,17 +1,22 @@
-//! Acts on users and logins: events of one hidden room that every node follows. An act is stored
+//! Acts on users and logins, and kicks: events of one hidden room that every node follows. An act is stored
 //! first, then carried out on whatever sockets live here; what another process stored (`hubbub
 //! user disable`) is found by looking again every five seconds.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
 use tokio::sync::oneshot;
 
-use crate::domain::{Author, Event, EventId, EventKind, LoginId, NewEvent, UserId, clock, ids};
+use crate::domain::{
+    Author, Event, EventId, EventKind, LoginId, NewEvent, Record, RoomId, UserId, Whom, clock, ids,
+};
 use crate::protocol::close;
 use crate::store::{Append, CONTROL_ROOM, Committed, Outcome, Store};
 
 use super::Refused;
+use super::directory::Directory;
+use super::moderating::Kick;
 use super::shards::{Shards, Whose};
 
 /// How often the room is looked at for what others stored (DESIGN, *The position check*).
@@ -35,15 +40,30 @@ pub enum Act {
         /// Whose.
         user: UserId,
     },
+    /// It is on again: new sockets are let in.
+    UserEnabled {
+        /// Whose.
+        user: UserId,
+    },
+    /// Sockets lose a room (4403); whoever is behind them may come again.
+    Kicked {
+        /// Which room.
+        room: RoomId,
+        /// Whose sockets.
+        whom: Whom,
+    },
 }
 
 /// Follows the hidden room.
 pub struct Control {
     store: Store,
     shards: Shards,
+    directory: Arc<Directory>,
     /// Newest act that was carried out.
     head: i64,
     waiting: Vec<(EventId, oneshot::Sender<Result<(), Refused>>)>,
+    /// Stored, and answered once they are carried out here.
+    stored: Vec<(i64, oneshot::Sender<Result<(), Refused>>)>,
     looking: bool,
     look_again: bool,
 }
@@ -51,8 +71,17 @@ pub struct Control {
 impl Control {
     /// Starts after `head`, the newest act before there was any socket to close.
     #[must_use]
-    pub const fn new(store: Store, shards: Shards, head: i64) -> Self {
-        Self { store, shards, head, waiting: Vec::new(), looking: false, look_again: false }
+    pub const fn new(store: Store, shards: Shards, directory: Arc<Directory>, head: i64) -> Self {
+        Self {
+            store,
+            shards,
+            directory,
+            head,
+            waiting: Vec::new(),
+            stored: Vec::new(),
+            looking: false,
+            look_again: false,
+        }
     }
 
     fn look(&mut self, ctx: &mut Context<Self>) {
@@ -70,11 +99,15 @@ impl Control {
                     for event in &acts {
                         control.carry_out(event);
                     }
+                    control.answer_up_to(control.head);
                     if std::mem::take(&mut control.look_again) || !acts.is_empty() {
                         control.look(ctx);
                     }
                 }
-                Err(error) => log::warn!("acts could not be read, again in 5 s: {error}"),
+                Err(error) => {
+                    log::warn!("acts could not be read, again in 5 s: {error}");
+                    control.answer_up_to(i64::MAX);
+                }
             }
         }));
     }
@@ -83,6 +116,11 @@ impl Control {
         let (whose, code) = match serde_json::from_str(&event.content) {
             Ok(Act::LoginsEnded { logins }) => (Whose::Logins(logins.into()), close::SIGNED_OUT),
             Ok(Act::UserDisabled { user }) => (Whose::User(user), close::SIGNED_OUT),
+            Ok(Act::UserEnabled { user }) => {
+                self.shards.all().iter().for_each(|shard| shard.pardon(user));
+                return;
+            }
+            Ok(Act::Kicked { room, whom }) => return self.kick(room, whom),
             Err(_) => {
                 log::warn!("act {} is of a kind this version does not know", event.id);
                 return;
@@ -91,6 +129,23 @@ impl Control {
         for shard in self.shards.all() {
             shard.close_where(whose.clone(), code);
         }
+    }
+}
+
+impl Control {
+    fn answer_up_to(&mut self, head: i64) {
+        for (_, answer) in self.stored.extract_if(.., |(seq, _)| *seq <= head) {
+            // Who asked may be gone.
+            let _ = answer.send(Ok(()));
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "one an act")]
+    fn kick(&self, room: RoomId, whom: Whom) {
+        self.directory.send(room, |handle| {
+            handle.addr.do_send(Kick(whom));
+            true
+        });
     }
 }
 
@@ -110,12 +165,15 @@ pub struct Perform {
     pub by: UserId,
     /// What.
     pub act: Act,
+    /// Of an admin's act that writes nothing else: what is recorded of it.
+    pub record: Option<Box<Record>>,
 }
 
 impl Handler<Perform> for Control {
     type Result = ResponseFuture<Result<(), Refused>>;
 
-    fn handle(&mut self, Perform { by, act }: Perform, ctx: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, asked: Perform, ctx: &mut Self::Context) -> Self::Result {
+        let Perform { by, act, record } = asked;
         let Some(permit) = self.store.writer().try_permit() else {
             return Box::pin(async { Err(Refused::Busy) });
         };
@@ -140,6 +198,7 @@ impl Handler<Perform> for Control {
             event,
             member_rev: 0,
             may_moderate: false,
+            record,
             permit,
             reply,
         });
@@ -152,14 +211,20 @@ impl Handler<Committed> for Control {
 
     fn handle(&mut self, committed: Committed, ctx: &mut Self::Context) {
         for (id, outcome) in committed.outcomes {
-            let answer = match outcome {
-                Outcome::Stored(_) | Outcome::Duplicate(_) => Ok(()),
-                Outcome::Unknown => Err(Refused::UnknownOutcome),
-                _ => Err(Refused::Internal),
+            let Some(at) = self.waiting.iter().position(|(waiting, _)| *waiting == id) else {
+                continue;
             };
-            if let Some(at) = self.waiting.iter().position(|(waiting, _)| *waiting == id) {
-                let _ = self.waiting.swap_remove(at).1.send(answer);
-            }
+            let (_, answer) = self.waiting.swap_remove(at);
+            let refused = match outcome {
+                Outcome::Stored(seq) => {
+                    self.stored.push((seq, answer));
+                    continue;
+                }
+                Outcome::Unknown => Refused::UnknownOutcome,
+                _ => Refused::Internal,
+            };
+            // Who asked may be gone.
+            let _ = answer.send(Err(refused));
         }
         self.look(ctx);
     }

@@ -22,7 +22,8 @@ use super::outlet::{self, Slot};
 use super::patience::{Patience, Verdict};
 use super::seat::Seat;
 use super::shards::{
-    CloseSlot, CloseWhere, Look, Looked, Part, Roster, Settle, ShardHandle, Steps, Survey, Whose,
+    CloseSlot, CloseWhere, Look, Looked, Pardon, Part, Roster, Settle, ShardHandle, Steps, Survey,
+    Whose,
 };
 use super::step::Step;
 
@@ -233,6 +234,14 @@ impl Handler<CloseWhere> for Shard {
         for outlet in slots.into_iter().filter_map(outlet::find) {
             outlet.close(code);
         }
+    }
+}
+
+impl Handler<Pardon> for Shard {
+    type Result = ();
+
+    fn handle(&mut self, Pardon(user): Pardon, _: &mut Self::Context) {
+        self.acts.retain(|(_, whose, _)| !matches!(whose, Whose::User(other) if *other == user));
     }
 }
 

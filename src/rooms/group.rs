@@ -267,6 +267,13 @@ impl Group {
             Step::Attach(seat, opening, head) => self.attach(seat, &opening, head),
             Step::Detach(session, code, due) => self.detach(session, code, due),
             Step::Deliver(_) | Step::Whisper(_) => {}
+            Step::Announce(frame) => {
+                let native = |sitting: &&Sitting| sitting.seat.dialect == Dialect::Native;
+                let those = self.seats.iter().filter(native).filter(|sitting| !sitting.lags);
+                for outlet in those.filter_map(|sitting| outlet::find(sitting.seat.slot)) {
+                    outlet.deliver(std::slice::from_ref(&frame), None);
+                }
+            }
             Step::CloseAll(code) => {
                 for sitting in std::mem::take(&mut self.seats) {
                     let due = sitting.tally.against(0).accounted();

@@ -9,11 +9,14 @@ use actix::prelude::*;
 use tokio::sync::{Mutex, oneshot};
 
 use crate::config::{SessionSettings, Settings};
-use crate::domain::{EventKind, Posted, RoomId, RoomName, SessionId, Timestamp, UserId, clock};
+use crate::domain::{
+    Deed, EventKind, Posted, Record, RoomId, RoomName, SessionId, Timestamp, UserId, clock,
+};
 use crate::protocol::CloseCode;
 use crate::protocol::native::ChatAction;
 use crate::store::{CONTROL_ROOM, MemberChange, Store, StoreError};
 
+use super::admission::Admission;
 use super::callers::ChatNews;
 use super::control::{Control, Perform};
 use super::directory::Directory;
@@ -63,7 +66,8 @@ impl Rooms {
             Arc::clone(&online),
         )
         .start();
-        let control = Control::new(store.clone(), shards.clone(), head).start();
+        let control =
+            Control::new(store.clone(), shards.clone(), Arc::clone(&directory), head).start();
         Ok(Self {
             store,
             directory,
@@ -145,30 +149,43 @@ impl Rooms {
     ///
     /// # Errors
     /// Why it was not, or may not have been, stored.
-    #[expect(clippy::disallowed_methods, reason = "posts hold permits")]
     pub async fn post(&self, room: RoomId, post: Post) -> Result<Posted, Refused> {
         let bytes = post.content.len() + post.raw.as_ref().map_or(0, String::len);
+        let posting = |admission, ticket| Posting {
+            author: post.by.author(),
+            from: None,
+            record: None,
+            sender: post.by.card().cloned(),
+            content: post.content,
+            nick_name: post.nick_name,
+            raw: post.raw,
+            client_id: post.client_id,
+            kind: EventKind::Message,
+            target: None,
+            admission,
+            ticket,
+            forwarded: true,
+        };
+        self.hand_in(room, bytes, posting).await
+    }
+
+    /// Hands a room something to store, once there is a place for so many bytes of it.
+    #[expect(clippy::disallowed_methods, reason = "posts hold permits")]
+    pub(super) async fn hand_in(
+        &self,
+        room: RoomId,
+        bytes: usize,
+        posting: impl FnOnce(Admission, Ticket) -> Posting,
+    ) -> Result<Posted, Refused> {
         let (ticket, answer) = Ticket::of_caller();
-        let (mut parts, mut is_full) = (Some((post, ticket)), false);
+        let (mut parts, mut is_full) = (Some((posting, ticket)), false);
         self.reach(room, |handle| {
             let Some(admission) = handle.gate.try_admit(bytes) else {
                 is_full = true;
                 return false;
             };
-            let Some((post, ticket)) = parts.take() else { return false };
-            handle.addr.do_send(Posting {
-                author: post.by.author(),
-                sender: post.by.card().cloned(),
-                content: post.content,
-                nick_name: post.nick_name,
-                raw: post.raw,
-                client_id: post.client_id,
-                kind: EventKind::Message,
-                target: None,
-                admission,
-                ticket,
-                forwarded: true,
-            });
+            let Some((posting, ticket)) = parts.take() else { return false };
+            handle.addr.do_send(posting(admission, ticket));
             true
         })
         .await?;
@@ -184,12 +201,23 @@ impl Rooms {
     ///
     /// # Errors
     /// Why not.
-    #[expect(clippy::disallowed_methods, reason = "changes of members hold permits")]
     pub async fn change_members(
         &self,
         room: RoomId,
         by: UserId,
         change: MemberChange,
+    ) -> Result<(), Refused> {
+        self.change_members_by(room, by, change, None).await
+    }
+
+    /// The same; an admin's `deed` is recorded, and bans are his alone.
+    #[expect(clippy::disallowed_methods, reason = "changes of members hold permits")]
+    pub(super) async fn change_members_by(
+        &self,
+        room: RoomId,
+        by: UserId,
+        change: MemberChange,
+        deed: Option<Deed>,
     ) -> Result<(), Refused> {
         let (answer, answered) = oneshot::channel();
         let (mut answer, mut is_full) = (Some(answer), false);
@@ -199,7 +227,7 @@ impl Rooms {
                 return false;
             };
             let Some(answer) = answer.take() else { return false };
-            handle.addr.do_send(ChangeMember { by, change, admission, answer });
+            handle.addr.do_send(ChangeMember { by, change, deed, admission, answer });
             true
         })
         .await?;
@@ -207,13 +235,13 @@ impl Rooms {
     }
 
     /// Closes the room for good (the caller has checked who may): its row, then its sockets with
-    /// 4404. False when it was closed before.
+    /// 4404. An admin's `deed` is recorded. False when it was closed before.
     ///
     /// # Errors
     /// When the store does not answer.
     #[expect(clippy::disallowed_methods, reason = "one an act")]
-    pub async fn close(&self, room: RoomId) -> Result<bool, Refused> {
-        let closed = self.store.close_room(room, clock::now()).await.map_err(|error| {
+    pub async fn close(&self, room: RoomId, deed: Option<&Deed>) -> Result<bool, Refused> {
+        let closed = self.store.close_room(room, clock::now(), deed).await.map_err(|error| {
             log::error!("room {room}: it could not be closed: {error}");
             Refused::Busy
         })?;
@@ -265,7 +293,18 @@ impl Rooms {
     /// # Errors
     /// When it could not be stored.
     pub async fn act(&self, by: UserId, act: Act) -> Result<(), Refused> {
-        self.control.send(Perform { by, act }).await.unwrap_or(Err(Refused::Internal))
+        self.perform(by, act, None).await
+    }
+
+    /// The same; of an admin's act that is stored nowhere else with its record.
+    pub(super) async fn perform(
+        &self,
+        by: UserId,
+        act: Act,
+        record: Option<Record>,
+    ) -> Result<(), Refused> {
+        let record = record.map(Box::new);
+        self.control.send(Perform { by, act, record }).await.unwrap_or(Err(Refused::Internal))
     }
 
     /// Closes every socket of this node.

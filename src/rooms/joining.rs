@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 
-use crate::domain::{Event, EventKind, RoomId, SessionId, clock};
+use crate::domain::{Event, EventKind, RoomId, SessionId, Whom, clock};
 use crate::protocol::dialect::OPENING_MESSAGES;
 use crate::protocol::native::{self, Joined, Me, Verdict};
 use crate::protocol::{CloseCode, Dialect, Frame, Opening, close};
@@ -144,7 +144,7 @@ impl Handler<Join> for Room {
 
     fn handle(&mut self, join: Join, ctx: &mut Self::Context) {
         self.note_forwarded();
-        match self.state.may_enter(join.seat.who) {
+        match self.may_enter(&join) {
             Ok(()) => self.attach(join, ctx),
             Err(code) => join.refuse(code),
         }
@@ -166,6 +166,21 @@ impl Handler<Leave> for Room {
 }
 
 impl Room {
+    fn may_enter(&self, join: &Join) -> Result<(), CloseCode> {
+        self.state.may_enter(join.seat.who, join.seat.ip, clock::now())
+    }
+
+    /// Those who wait for their first frames and whom an admin means.
+    pub(super) fn turn_away(&mut self, whom: Whom, code: CloseCode) {
+        for readers in self.opening.values_mut() {
+            let meant = |join: &mut Join| {
+                let seat = &join.seat;
+                whom.fits(seat.who, seat.session, seat.ip)
+            };
+            readers.waiting.extract_if(.., meant).for_each(|join| join.refuse(code));
+        }
+    }
+
     /// A socket's way out, whoever wants it.
     pub(super) fn remove(
         &mut self,
@@ -268,7 +283,9 @@ impl Room {
                 log::error!("room {}: its past could not be read: {error}", self.id());
                 let is_busy = matches!(error, StoreError::Busy);
                 let code = if is_busy { close::BUSY } else { close::SERVER_FAULT };
-                waiting.into_iter().for_each(|join| join.refuse(code));
+                for join in waiting {
+                    join.refuse(code);
+                }
             }
             Ok(rows) => {
                 // The database may be ahead of what was delivered: that part comes live.
@@ -314,7 +331,7 @@ impl Room {
         rows: Option<(Reading, &[Arc<Kept>])>,
         ctx: &mut Context<Self>,
     ) {
-        if let Err(code) = self.state.may_enter(join.seat.who) {
+        if let Err(code) = self.may_enter(&join) {
             return join.refuse(code);
         }
         match rows {

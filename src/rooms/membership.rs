@@ -2,12 +2,14 @@
 //! store's fence says that they changed elsewhere. Part of the room's actor; who may change what,
 //! `state.rs` decides.
 
+use std::sync::Arc;
+
 use actix::prelude::*;
 
-use crate::domain::{Author, EventId, RoomRow, Timestamp, UserId, clock, ids};
+use crate::domain::{Author, Ban, Deed, EventId, Subject, Timestamp, UserId, clock, ids};
 use crate::protocol::close;
 use crate::store::writer::WriterPermit;
-use crate::store::{ChangeMembers, MemberChange, MemberRow, MembersChanged, StoreError};
+use crate::store::{ChangeMembers, Changed, MemberChange, MembersChanged, RoomRows, StoreError};
 
 use super::Refused;
 use super::admission::Admission;
@@ -15,7 +17,7 @@ use super::posting::Post;
 use super::room::{Changing, InFlight, Room, marks, roles};
 
 /// A room's rows, and places with the Writer for what came back.
-type Rows = (Option<RoomRow>, Vec<MemberRow>, Vec<WriterPermit>);
+type Rows = (Option<RoomRows>, Vec<WriterPermit>);
 
 impl Room {
     /// Reads the room's row and members anew, then goes on with what came back and what waits. Each
@@ -28,13 +30,12 @@ impl Room {
         self.reloading = true;
         let (store, room, places) = (self.store.clone(), self.id(), self.fenced.len());
         let reading = async move {
-            let row = store.room(room).await?;
-            let members = store.members(room).await?;
+            let rows = store.room_rows(room, clock::now()).await?;
             let mut permits = Vec::with_capacity(places);
             for _ in 0..places {
                 permits.push(store.writer().permit().await);
             }
-            Ok((row, members, permits))
+            Ok((rows, permits))
         };
         ctx.spawn(reading.into_actor(self).map(|read, room, ctx| room.reloaded(read, ctx)));
     }
@@ -42,9 +43,14 @@ impl Room {
     fn reloaded(&mut self, read: Result<Rows, StoreError>, ctx: &mut Context<Self>) {
         self.reloading = false;
         match read {
-            Ok((Some(row), members, mut permits)) => {
-                self.state.reload(row, roles(&members));
+            Ok((Some(RoomRows { row, members, bans }), mut permits)) => {
+                self.state.reload(row, roles(&members), bans.into_iter().collect());
                 self.state.set_read(marks(&members));
+                if self.state.is_open().is_err() {
+                    self.is_closed();
+                }
+                // The change may be another node's: here nobody has left by it yet.
+                self.evict(None, ctx);
                 let with_place = self.fenced.len().min(permits.len());
                 for (back, writer) in
                     self.fenced.drain(..with_place).zip(permits.drain(..)).collect::<Vec<_>>()
@@ -52,8 +58,8 @@ impl Room {
                     self.take_again(back, writer, ctx);
                 }
             }
-            Ok((None, ..)) => {
-                self.close_for_good(close::ROOM_CLOSED);
+            Ok((None, _)) => {
+                self.is_closed();
                 self.fenced.drain(..).for_each(|back| back.ticket.answer(Err(Refused::NotFound)));
             }
             Err(error) => {
@@ -70,10 +76,12 @@ impl Room {
 
     /// A post that the fence sent back, against the members as they are now.
     fn take_again(&mut self, back: InFlight, writer: WriterPermit, ctx: &mut Context<Self>) {
-        let InFlight { event, ticket, held } = back;
+        let InFlight { event, from, record, ticket, held } = back;
         self.take(
             Post {
                 author: event.author,
+                from,
+                record,
                 sender: event.sender,
                 content: event.content,
                 nick_name: event.nick_name,
@@ -87,6 +95,43 @@ impl Room {
             },
             ctx,
         );
+    }
+}
+
+impl Room {
+    /// The members or the bans changed in the database, by an act through this room: whoever may
+    /// no longer be here goes.
+    fn members_changed(
+        &mut self,
+        changed: Changed,
+        about: Option<UserId>,
+        ctx: &mut Context<Self>,
+    ) {
+        let Changed { event, promoted, member_rev, members, bans } = changed;
+        let (members, bans) = (members.into_iter().collect(), bans.into_iter().collect());
+        self.state.set_members(members, bans, member_rev);
+        let mut told = None;
+        if let Some(event) = event.map(Arc::new) {
+            self.arrived(Arc::clone(&event), None, ctx);
+            self.tell_member(&event);
+            told = about.filter(|_| event.seq <= self.state.head());
+        }
+        if let Some(promoted) = promoted {
+            self.arrived(Arc::new(promoted), None, ctx);
+        }
+        self.evict(told, ctx);
+    }
+
+    /// Puts those out who may no longer be here. `told`: who was told by a `member` frame.
+    pub(super) fn evict(&mut self, told: Option<UserId>, ctx: &mut Context<Self>) {
+        for (session, user, code) in self.state.intruders(clock::now()) {
+            let code = match code {
+                _ if told.is_some() && user == told => close::REMOVED,
+                close::REMOVED => close::FORBIDDEN,
+                code => code,
+            };
+            self.remove(session, Some(code), ctx);
+        }
     }
 }
 
@@ -113,10 +158,43 @@ pub struct ChangeMember {
     pub by: UserId,
     /// What.
     pub change: MemberChange,
+    /// Of an admin's act.
+    pub deed: Option<Deed>,
     /// Its places in the room and with the Writer.
     pub admission: Admission,
     /// Where the answer goes.
     pub answer: tokio::sync::oneshot::Sender<Result<(), Refused>>,
+}
+
+impl Room {
+    fn may_make(&self, asked: &ChangeMember, now: Timestamp) -> Result<(), Refused> {
+        match asked.change {
+            MemberChange::Add(user) => {
+                self.state.may_change(asked.by, user, true, now)?;
+                let is_full = self.state.role(user).is_none()
+                    && self.state.member_count() >= self.settings.max_members;
+                if is_full {
+                    return Err(Refused::Invalid("This group has as many members as it may."));
+                }
+                Ok(())
+            }
+            MemberChange::Remove(user) => self.state.may_change(asked.by, user, false, now),
+            MemberChange::Ban(_) | MemberChange::Unban(_) if asked.deed.is_none() => {
+                Err(Refused::Forbidden)
+            }
+            MemberChange::Ban(_) | MemberChange::Unban(_) => self.state.is_open(),
+        }
+    }
+}
+
+/// The user whose membership it is about.
+const fn subject_of(change: MemberChange) -> Option<UserId> {
+    match change {
+        MemberChange::Add(user)
+        | MemberChange::Remove(user)
+        | MemberChange::Ban(Ban { subject: Subject::User(user), .. }) => Some(user),
+        MemberChange::Ban(_) | MemberChange::Unban(_) => None,
+    }
 }
 
 impl Handler<ChangeMember> for Room {
@@ -124,36 +202,23 @@ impl Handler<ChangeMember> for Room {
 
     fn handle(&mut self, asked: ChangeMember, ctx: &mut Self::Context) {
         self.note_forwarded();
-        let (subject, adds) = match asked.change {
-            MemberChange::Add(user) => (user, true),
-            MemberChange::Remove(user) => (user, false),
-        };
-        let allowed = self.state.may_change(asked.by, subject, adds).and_then(|()| {
-            let is_full = adds
-                && self.state.role(subject).is_none()
-                && self.state.member_count() >= self.settings.max_members;
-            if is_full {
-                Err(Refused::Invalid("This group has as many members as it may."))
-            } else {
-                Ok(())
-            }
-        });
-        if let Err(refused) = allowed {
+        let at: Timestamp = clock::now();
+        if let Err(refused) = self.may_make(&asked, at) {
             // Who asked may be gone; then nobody wants the answer.
             let _ = asked.answer.send(Err(refused));
             return self.settled(ctx);
         }
-        let at: Timestamp = clock::now();
         let id = EventId(ids::at(at));
         let Admission { held, writer } = asked.admission;
-        let removes = (!adds).then_some(subject);
-        self.changing.insert(id, Changing { answer: asked.answer, removes, _held: held });
+        let about = subject_of(asked.change);
+        self.changing.insert(id, Changing { answer: asked.answer, about, _held: held });
         self.store.writer().change_members(ChangeMembers {
             room: self.id(),
             change: asked.change,
             id,
             at,
             by: Author::User(asked.by),
+            deed: asked.deed,
             permit: writer,
             reply: ctx.address().recipient(),
         });
@@ -167,15 +232,11 @@ impl Handler<MembersChanged> for Room {
         let Some(asked) = self.changing.remove(&done.id) else { return };
         let answer = match done.result {
             Ok(changed) => {
-                self.members_changed(changed);
-                if let Some(removed) = asked.removes {
-                    for session in self.state.sessions_of(removed) {
-                        self.remove(session, Some(close::REMOVED), ctx);
-                    }
-                }
+                self.members_changed(changed, asked.about, ctx);
                 Ok(())
             }
             Err(StoreError::Missing(_)) => Err(Refused::NotFound),
+            Err(StoreError::Banned) => Err(Refused::Forbidden),
             Err(StoreError::Busy) => Err(Refused::Busy),
             Err(error) => {
                 log::error!("room {}: its members could not be changed: {error}", self.id());

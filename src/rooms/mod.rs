@@ -11,6 +11,8 @@ pub mod budget;
 pub mod callers;
 pub mod control;
 pub mod directory;
+#[cfg(test)]
+mod elsewhere;
 pub mod fanout;
 pub mod figures;
 mod gathering;
@@ -24,6 +26,7 @@ pub mod light;
 pub mod membership;
 #[cfg(test)]
 mod model;
+pub mod moderating;
 pub mod outlet;
 pub mod patience;
 pub mod posting;

@@ -1,12 +1,14 @@
 //! A room's way from a post to everybody's socket: check, hand to the Writer, and, once stored,
 //! answer and deliver in the order of the database. DESIGN, *One message, forward only*.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use actix::prelude::*;
 
-use crate::domain::{Author, Event, EventId, EventKind, NewEvent, Posted, UserCard, clock, ids};
-use crate::protocol::close;
+use crate::domain::{
+    Author, Event, EventId, EventKind, NewEvent, Posted, Record, UserCard, clock, ids,
+};
 use crate::store::{Append, Committed, Outcome, StoreError};
 
 use super::Refused;
@@ -28,6 +30,10 @@ const GAP_BYTES: usize = 256 * 1_024;
 pub struct Post {
     /// By whom.
     pub author: Author,
+    /// From where, when it came from a socket.
+    pub from: Option<IpAddr>,
+    /// An admin's act, who need not be a member: what is recorded of it.
+    pub record: Option<Box<Record>>,
     /// The author's card when he is a user.
     pub sender: Option<Arc<UserCard>>,
     /// The text.
@@ -85,11 +91,15 @@ impl Room {
 
     /// Checks a post and hands it to the Writer.
     pub(super) fn take(&mut self, post: Post, ctx: &mut Context<Self>) {
-        if let Err(refused) = self.state.may_post(post.author) {
+        let now = clock::now();
+        let allowed = match &post.record {
+            Some(_) => self.state.is_open(),
+            None => self.state.may_post(post.author, post.from, now),
+        };
+        if let Err(refused) = allowed {
             post.ticket.answer(Err(refused));
             return self.settled(ctx);
         }
-        let now = clock::now();
         let event = NewEvent {
             id: EventId(ids::at(now)),
             room: self.id(),
@@ -104,25 +114,37 @@ impl Room {
             created_at: now,
         };
         let Admission { held, writer } = post.admission;
-        self.in_flight
-            .insert(event.id, InFlight { event: event.clone(), ticket: post.ticket, held });
-        let may_moderate = event.author.user().is_some_and(|user| self.state.moderates(user));
+        let may_moderate = post.record.is_some()
+            || event.author.user().is_some_and(|user| self.state.moderates(user));
+        let in_flight = InFlight {
+            event: event.clone(),
+            from: post.from,
+            record: post.record.clone(),
+            ticket: post.ticket,
+            held,
+        };
+        self.in_flight.insert(event.id, in_flight);
         self.store.writer().append(Append {
             event,
             may_moderate,
+            record: post.record,
             member_rev: self.state.row().member_rev,
             permit: writer,
             reply: ctx.address().recipient(),
         });
     }
 
-    fn outcome(&mut self, id: EventId, outcome: Outcome) {
-        let Some(InFlight { event, ticket, held }) = self.in_flight.remove(&id) else { return };
+    fn outcome(&mut self, id: EventId, outcome: Outcome, ctx: &mut Context<Self>) {
+        let Some(in_flight) = self.in_flight.remove(&id) else { return };
+        if matches!(outcome, Outcome::Fenced) {
+            return self.fenced.push(in_flight);
+        }
+        let InFlight { event, ticket, held, .. } = in_flight;
         match outcome {
             Outcome::Stored(seq) => {
                 let event = Arc::new(event.stored_at(seq));
                 ticket.answer(Ok(Posted { event: Arc::clone(&event), duplicate: false }));
-                self.arrived(event, Some(held));
+                self.arrived(event, Some(held), ctx);
             }
             Outcome::Duplicate(first) => {
                 ticket.answer(Ok(Posted { event: Arc::new(*first), duplicate: true }));
@@ -133,12 +155,11 @@ impl Room {
             }
             Outcome::NoTarget => ticket.answer(Err(Refused::NotFound)),
             Outcome::NotAllowed => ticket.answer(Err(Refused::Forbidden)),
-            Outcome::Fenced => self.fenced.push(InFlight { event, ticket, held }),
             Outcome::Closed => {
                 ticket.answer(Err(Refused::NotFound));
-                self.close_for_good(close::ROOM_CLOSED);
+                self.is_closed();
             }
-            Outcome::Unknown => ticket.answer(Err(Refused::UnknownOutcome)),
+            Outcome::Fenced | Outcome::Unknown => ticket.answer(Err(Refused::UnknownOutcome)),
             Outcome::Failed(why) => {
                 log::error!("room {}: an event could not be stored: {why}", self.id());
                 ticket.answer(Err(Refused::Internal));
@@ -147,10 +168,18 @@ impl Room {
     }
 
     /// The database has this event: deliver it in its turn, once.
-    pub(super) fn arrived(&mut self, event: Arc<Event>, held: Option<Held>) {
+    pub(super) fn arrived(
+        &mut self,
+        event: Arc<Event>,
+        held: Option<Held>,
+        ctx: &mut Context<Self>,
+    ) {
         match self.state.place(event.seq) {
             Advance::Old => {}
-            Advance::Next => self.deliver(&event, held),
+            Advance::Next => {
+                self.deliver(&event, held);
+                self.follow(&event, ctx);
+            }
             Advance::Gap => self.ahead.push((event, held)),
         }
     }
@@ -211,12 +240,12 @@ impl Room {
         // A page may end by its rows or by its bytes: only an empty one is the last.
         let is_last = events.is_empty();
         for event in events {
-            self.arrived(Arc::new(event), None);
+            self.arrived(Arc::new(event), None, ctx);
         }
         let mut ahead = std::mem::take(&mut self.ahead);
         ahead.sort_by_key(|(event, _)| event.seq);
         for (event, held) in ahead {
-            self.arrived(event, held);
+            self.arrived(event, held, ctx);
         }
         if is_last {
             self.compared(ctx);
@@ -233,7 +262,7 @@ impl Handler<Committed> for Room {
 
     fn handle(&mut self, committed: Committed, ctx: &mut Self::Context) {
         for (id, outcome) in committed.outcomes {
-            self.outcome(id, outcome);
+            self.outcome(id, outcome, ctx);
         }
         // All that was checked against the old members comes back before anything goes out anew.
         if !self.fenced.is_empty() && self.in_flight.is_empty() {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use tokio::sync::Notify;
+use uuid::Uuid;
 
 use super::joining::{Join, Wants};
 use super::ledger::Tally;
@@ -21,9 +22,9 @@ use crate::protocol::{CloseCode, Dialect, Frame, Opening};
 use crate::store::Store;
 
 #[derive(Default)]
-struct Ear {
+pub(super) struct Ear {
     heard: RefCell<Vec<String>>,
-    closed: Cell<Option<u16>>,
+    pub closed: Cell<Option<u16>>,
     /// The next frame gets lost, and nobody is told.
     swallows: Cell<bool>,
     something: Notify,
@@ -67,7 +68,19 @@ impl Outlet for Ear {
 }
 
 impl Ear {
-    async fn hears(&self, count: usize) -> Vec<String> {
+    pub async fn is_closed(&self) -> u16 {
+        let waiting = async {
+            loop {
+                if let Some(code) = self.closed.get() {
+                    return code;
+                }
+                self.something.notified().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), waiting).await.expect("it is closed")
+    }
+
+    pub async fn hears(&self, count: usize) -> Vec<String> {
         let waiting = async {
             while self.heard.borrow().len() < count {
                 self.something.notified().await;
@@ -78,13 +91,14 @@ impl Ear {
     }
 }
 
-struct House {
-    rooms: Rooms,
-    store: Store,
+pub(super) struct House {
+    pub rooms: Rooms,
+    pub store: Store,
+    pub settings: Settings,
     _dir: tempfile::TempDir,
 }
 
-async fn house() -> House {
+pub(super) async fn house() -> House {
     let dir = tempfile::tempdir().expect("a directory");
     let mut settings = Settings::defaults();
     settings.faults.room_panics_on = "boom".into();
@@ -93,23 +107,27 @@ async fn house() -> House {
     store.migrate().await.expect("tables");
     let rooms = Rooms::start(store.clone(), &settings, "test").await.expect("rooms");
     rooms.start_shard(&settings.session);
-    House { rooms, store, _dir: dir }
+    House { rooms, store, settings, _dir: dir }
 }
 
 impl House {
-    async fn room(&self, name: &str) -> RoomId {
+    pub async fn room(&self, name: &str) -> RoomId {
         let name = RoomName::parse(name).expect("a name");
         self.store.open_named(&name, None, false, clock::now()).await.expect("a room").0.id
     }
 
     async fn enter(&self, room: RoomId) -> (Rc<Ear>, RoomHandle) {
+        self.enter_as(room, Author::Guest(ids::random())).await
+    }
+
+    pub async fn enter_as(&self, room: RoomId, who: Author) -> (Rc<Ear>, RoomHandle) {
         let ear = Rc::<Ear>::default();
         let shard = Shards::here().expect("a Shard");
         let seat = Seat {
             session: SessionId(ids::random()),
             slot: outlet::open(shard.worker, Rc::clone(&ear) as Rc<dyn Outlet>),
             dialect: Dialect::Guest,
-            who: Author::Guest(ids::random()),
+            who,
             card: None,
             nick_name: None,
             login: None,
@@ -121,13 +139,17 @@ impl House {
         (ear, handle)
     }
 
-    async fn say(&self, room: RoomId, text: &str) -> i64 {
+    pub async fn say(&self, room: RoomId, text: &str) -> i64 {
         self.post(room, text).await.expect("it is stored").event.seq
     }
 
     async fn post(&self, room: RoomId, text: &str) -> Result<Posted, Refused> {
+        self.post_as(room, ids::random(), text).await
+    }
+
+    pub async fn post_as(&self, room: RoomId, guest: Uuid, text: &str) -> Result<Posted, Refused> {
         let post = Post {
-            by: Identity::Guest(ids::random()),
+            by: Identity::Guest(guest),
             content: text.into(),
             nick_name: None,
             raw: None,

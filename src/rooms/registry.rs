@@ -9,9 +9,9 @@ use actix::prelude::*;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::config::{FaultSettings, RoomSettings};
-use crate::domain::{RoomId, RoomRow, SessionId, UserId, clock};
+use crate::domain::{RoomId, SessionId, UserId, clock};
 use crate::protocol::close;
-use crate::store::{MemberRow, Store, StoreError};
+use crate::store::{RoomRows, Store, StoreError};
 
 use super::Refused;
 use super::admission::{Gate, bytes_of_node};
@@ -56,8 +56,7 @@ pub struct Registry {
 
 /// A room's rows, and the sockets that Shards still hold for it.
 struct Found {
-    row: RoomRow,
-    members: Vec<MemberRow>,
+    rows: RoomRows,
     seats: Vec<Arc<Seat>>,
     reached: Option<i64>,
 }
@@ -172,13 +171,12 @@ impl Registry {
         let gauge = Arc::new(Gauge::default());
         let gate =
             Gate::new(self.settings.permits, Arc::clone(&self.bytes), self.store.writer().clone());
-        let row = found.row.clone();
+        let row = found.rows.row.clone();
         if row.by_guest && !row.listed {
             self.note_entered(row.id, ctx);
         }
         let start = Start {
-            row: found.row,
-            members: found.members,
+            rows: found.rows,
             seats: found.seats,
             reached: found.reached,
             store: self.store.clone(),
@@ -225,10 +223,8 @@ async fn find(
     room: RoomId,
     recovers: bool,
 ) -> Result<Option<Found>, StoreError> {
-    let Some(row) = store.room(room).await?.filter(|row| row.closed_at.is_none()) else {
-        return Ok(None);
-    };
-    let members = if row.kind.has_members() { store.members(room).await? } else { Vec::new() };
+    let rows = store.room_rows(room, clock::now()).await?;
+    let Some(rows) = rows.filter(|rows| rows.row.closed_at.is_none()) else { return Ok(None) };
     let (mut seats, mut reached) = (Vec::new(), None);
     if recovers {
         for shard in shards.all() {
@@ -238,9 +234,9 @@ async fn find(
                 seats.extend(held);
             }
         }
-        reached = Some(reached.unwrap_or(row.last_seq));
+        reached = Some(reached.unwrap_or(rows.row.last_seq));
     }
-    Ok(Some(Found { row, members, seats, reached }))
+    Ok(Some(Found { rows, seats, reached }))
 }
 
 impl Actor for Registry {

@@ -3,15 +3,16 @@
 //! It decides nothing itself that `state.rs` can decide, and never waits inside a handler.
 
 use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
 
 use crate::config::{FaultSettings, RoomSettings};
-use crate::domain::{Event, EventId, NewEvent, Role, RoomId, RoomRow, UserId, clock};
+use crate::domain::{Event, EventId, NewEvent, Record, Role, RoomId, RoomRow, UserId, clock};
 use crate::protocol::CloseCode;
-use crate::store::{Changed, MemberRow, Store};
+use crate::store::{MemberRow, RoomRows, Store};
 
 use super::Refused;
 use super::activity::Activity;
@@ -21,7 +22,7 @@ use super::gauge::{Gauge, Online};
 use super::joining::{Readers, Reading};
 use super::light::Light;
 use super::posting::Post;
-use super::registry::{Died, Empty, Registry};
+use super::registry::{CloseNow, Died, Empty, Registry};
 use super::seat::Seat;
 use super::shards::Shards;
 use super::state::RoomState;
@@ -48,6 +49,8 @@ pub struct RoomHandle {
 /// A post that was taken and waits for its commit.
 pub(super) struct InFlight {
     pub event: NewEvent,
+    pub from: Option<IpAddr>,
+    pub record: Option<Box<Record>>,
     pub ticket: Ticket,
     pub held: Held,
 }
@@ -55,7 +58,8 @@ pub(super) struct InFlight {
 /// A change of members that waits for its commit.
 pub(super) struct Changing {
     pub answer: tokio::sync::oneshot::Sender<Result<(), Refused>>,
-    pub removes: Option<UserId>,
+    /// Whose membership.
+    pub about: Option<UserId>,
     pub _held: Held,
 }
 
@@ -97,10 +101,8 @@ pub struct Room {
 
 /// What a room starts with.
 pub struct Start {
-    /// Its row.
-    pub row: RoomRow,
-    /// Its members.
-    pub members: Vec<MemberRow>,
+    /// Its row, its members and its bans.
+    pub rows: RoomRows,
     /// Sockets that the Shards still hold for it, after a panic.
     pub seats: Vec<Arc<Seat>>,
     /// `seq` those sockets have got to.
@@ -131,11 +133,12 @@ impl Room {
     /// Makes the actor.
     #[must_use]
     pub fn new(start: Start) -> Self {
-        let head = start.reached.unwrap_or(start.row.last_seq);
-        let window = Window::new(start.row.id, head, start.settings.window_events, start.windows);
-        let row = RoomRow { last_seq: head, ..start.row };
-        let mut state = RoomState::new(row, roles(&start.members), window);
-        state.set_read(marks(&start.members));
+        let RoomRows { row, members, bans } = start.rows;
+        let head = start.reached.unwrap_or(row.last_seq);
+        let window = Window::new(row.id, head, start.settings.window_events, start.windows);
+        let row = RoomRow { last_seq: head, ..row };
+        let mut state = RoomState::new(row, roles(&members), bans.into_iter().collect(), window);
+        state.set_read(marks(&members));
         for seat in start.seats {
             if let Some(card) = &seat.card {
                 start.online.came(card, seat.since);
@@ -226,19 +229,6 @@ impl Room {
         let (room, generation, forwarded) = (self.id(), self.generation, self.forwarded);
         self.registry.do_send(Empty { room, generation, forwarded });
     }
-
-    /// The members changed in the database, by our own act.
-    pub(super) fn members_changed(&mut self, changed: Changed) {
-        self.state.set_members(changed.members.into_iter().collect(), changed.member_rev);
-        if let Some(event) = changed.event {
-            let event = Arc::new(event);
-            self.arrived(Arc::clone(&event), None);
-            self.tell_member(&event);
-        }
-        if let Some(promoted) = changed.promoted {
-            self.arrived(Arc::new(promoted), None);
-        }
-    }
 }
 
 /// Roles by user.
@@ -283,6 +273,7 @@ impl Handler<Recovered> for Room {
 
     fn handle(&mut self, _: Recovered, ctx: &mut Self::Context) {
         self.to_shards(|| Step::Recount);
+        self.evict(None, ctx);
         self.check_position(ctx);
         for after in [1, 5, 40] {
             ctx.run_later(Duration::from_secs(after), Self::check_position);
@@ -345,6 +336,14 @@ impl Room {
     pub(super) fn close_for_good(&mut self, code: CloseCode) {
         self.state.close(clock::now());
         self.to_shards(|| Step::CloseAll(code));
+    }
+
+    /// The database says that the room is closed or gone, by whoever's act: the registry gives its
+    /// name free and has everybody put out.
+    #[expect(clippy::disallowed_methods, reason = "one an act")]
+    pub(super) fn is_closed(&mut self) {
+        self.state.close(clock::now());
+        self.registry.do_send(CloseNow(self.id()));
     }
 
     /// A message came through the registry.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::domain::{Author, LoginId, SessionId, Timestamp, UserCard, UserId};
+use crate::domain::{Author, LoginId, SessionId, Subject, Timestamp, UserCard, UserId};
 use crate::protocol::Dialect;
 
 use super::outlet::Slot;
@@ -36,5 +36,16 @@ impl Seat {
     #[must_use]
     pub fn user(&self) -> Option<UserId> {
         self.who.user()
+    }
+
+    /// How a ban names who is behind it: a guest on a plain socket is nobody else again, so by
+    /// where he comes from.
+    #[must_use]
+    pub fn subject(&self) -> Subject {
+        match self.who {
+            Author::User(user) => Subject::User(user),
+            Author::Guest(guest) if self.dialect == Dialect::Native => Subject::Guest(guest),
+            Author::Guest(_) => Subject::Address(self.ip),
+        }
     }
 }

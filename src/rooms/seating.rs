@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::domain::{SessionId, UserId};
-use crate::protocol::Dialect;
+use crate::domain::{SessionId, Subject, Timestamp, UserId, Whom};
+use crate::protocol::{CloseCode, Dialect};
 
 use super::seat::Seat;
 use super::state::RoomState;
@@ -65,11 +65,37 @@ impl RoomState {
         self.seats.keys().map(|session| (*session, self.due(*session))).collect()
     }
 
-    /// A user's sockets.
+    /// The sockets that an admin means.
     #[must_use]
-    pub fn sessions_of(&self, user: UserId) -> Vec<SessionId> {
-        let his = |seat: &&Arc<Seat>| seat.user() == Some(user);
-        self.seats().filter(his).map(|seat| seat.session).collect()
+    pub fn sessions_of(&self, whom: Whom) -> Vec<SessionId> {
+        let meant = |seat: &&Arc<Seat>| whom.fits(seat.who, seat.session, seat.ip);
+        self.seats().filter(meant).map(|seat| seat.session).collect()
+    }
+
+    /// Sockets that may no longer be here, each with the code by which it goes.
+    #[must_use]
+    pub fn intruders(&self, now: Timestamp) -> Vec<(SessionId, Option<UserId>, CloseCode)> {
+        self.seats()
+            .filter_map(|seat| {
+                let code = self.may_enter(seat.who, seat.ip, now).err()?;
+                Some((seat.session, seat.user(), code))
+            })
+            .collect()
+    }
+
+    /// Whom an admin means in this room; none when no socket here says so.
+    #[must_use]
+    pub fn subject_of(&self, whom: Whom) -> Option<Subject> {
+        let mut meant = self.seats().filter(|seat| whom.fits(seat.who, seat.session, seat.ip));
+        match whom {
+            Whom::User(user) => Some(Subject::User(user)),
+            Whom::Address(ip) => Some(Subject::Address(ip)),
+            Whom::Session(_) => meant.next().map(|seat| seat.subject()),
+            // One who is not here now may come again with his token.
+            Whom::Guest(guest) => {
+                Some(meant.next().map_or(Subject::Guest(guest), |seat| seat.subject()))
+            }
+        }
     }
 
     /// Whether some socket speaks it.

@@ -62,6 +62,12 @@ impl ShardHandle {
         self.addr.do_send(CloseWhere { whose, code });
     }
 
+    /// What was done to this user's account is taken back: his new sockets are let in.
+    #[expect(clippy::disallowed_methods, reason = "one an act")]
+    pub fn pardon(&self, user: UserId) {
+        self.addr.do_send(Pardon(user));
+    }
+
     /// The sockets of a room on this worker, and the `seq` they have got to.
     pub async fn roster(&self, room: RoomId) -> (Vec<Arc<Seat>>, i64) {
         self.addr.send(Roster(room)).await.unwrap_or_default()
@@ -173,6 +179,10 @@ pub(super) struct CloseWhere {
     pub(super) whose: Whose,
     pub(super) code: CloseCode,
 }
+
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Pardon(pub(super) UserId);
 
 #[derive(Message)]
 #[rtype(result = "(Vec<Arc<Seat>>, i64)")]

@@ -2,10 +2,11 @@
 //! actor in `room.rs` carries out what is decided here.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::domain::figures::Rate;
-use crate::domain::{Author, Event, Role, RoomKind, RoomRow, SessionId, Timestamp, UserId};
+use crate::domain::{Author, Bans, Event, Role, RoomKind, RoomRow, SessionId, Timestamp, UserId};
 use crate::protocol::dialect::RoomWords;
 use crate::protocol::{CloseCode, Dialect, close};
 
@@ -32,6 +33,7 @@ pub struct RoomState {
     row: RoomRow,
     words: RoomWords,
     members: HashMap<UserId, Role>,
+    bans: Bans,
     read: HashMap<UserId, i64>,
     pub(super) seats: HashMap<SessionId, (Arc<Seat>, Account)>,
     pub(super) dues: Dues,
@@ -48,13 +50,14 @@ pub struct RoomState {
 impl RoomState {
     /// A room as its rows say.
     #[must_use]
-    pub fn new(row: RoomRow, members: HashMap<UserId, Role>, window: Window) -> Self {
+    pub fn new(row: RoomRow, members: HashMap<UserId, Role>, bans: Bans, window: Window) -> Self {
         let name = row.name.clone().unwrap_or_else(|| row.id.to_string());
         Self {
             words: RoomWords { id: row.id, name },
             head: row.last_seq,
             row,
             members,
+            bans,
             seats: HashMap::new(),
             dues: Dues::default(),
             presence: Presence::default(),
@@ -76,7 +79,7 @@ impl RoomState {
 
     /// The rows were read anew; the order goes on where it was. Rows older than what is known say
     /// nothing, and a room that was closed stays so.
-    pub fn reload(&mut self, row: RoomRow, members: HashMap<UserId, Role>) {
+    pub fn reload(&mut self, row: RoomRow, members: HashMap<UserId, Role>, bans: Bans) {
         if row.member_rev < self.row.member_rev {
             return;
         }
@@ -86,13 +89,13 @@ impl RoomState {
         }
         self.row = row;
         self.members = members;
+        self.bans = bans;
         self.forget_marks();
     }
 
     /// Whoever comes back as a member begins anew.
     fn forget_marks(&mut self) {
-        let members = &self.members;
-        self.read.retain(|user, _| members.contains_key(user));
+        self.read.retain(|user, _| self.members.contains_key(user));
     }
 
     /// The room's row, as far as known.
@@ -142,27 +145,40 @@ impl RoomState {
         self.members.len()
     }
 
-    /// Whether he may enter.
+    /// Whether he may enter, coming from there.
     ///
     /// # Errors
     /// The code with which his socket is closed.
-    pub fn may_enter(&self, who: Author) -> Result<(), CloseCode> {
-        match self.may_post(who) {
+    pub fn may_enter(&self, who: Author, from: IpAddr, now: Timestamp) -> Result<(), CloseCode> {
+        match self.may_post(who, Some(from), now) {
             Ok(()) => Ok(()),
             Err(Refused::NotFound) => Err(close::ROOM_CLOSED),
+            Err(_) if self.bans.hold(who, Some(from), now) => Err(close::BANNED),
             Err(_) => Err(close::REMOVED),
         }
     }
 
-    /// Whether he may say something here now.
+    /// Whether anything may happen here.
     ///
     /// # Errors
-    /// `NotFound` in a closed room, `Forbidden` for who is no member.
-    pub fn may_post(&self, who: Author) -> Result<(), Refused> {
-        if self.row.closed_at.is_some() {
-            return Err(Refused::NotFound);
-        }
+    /// `NotFound` in a closed room.
+    pub const fn is_open(&self) -> Result<(), Refused> {
+        if self.row.closed_at.is_some() { Err(Refused::NotFound) } else { Ok(()) }
+    }
+
+    /// Whether he may say something here now, coming from there.
+    ///
+    /// # Errors
+    /// `NotFound` in a closed room, `Forbidden` for who is no member or banned.
+    pub fn may_post(
+        &self,
+        who: Author,
+        from: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Result<(), Refused> {
+        self.is_open()?;
         match who {
+            _ if self.bans.hold(who, from, now) => Err(Refused::Forbidden),
             Author::User(user) if self.members.contains_key(&user) => Ok(()),
             _ if !self.row.kind.has_members() => Ok(()),
             _ => Err(Refused::Forbidden),
@@ -175,9 +191,16 @@ impl RoomState {
     ///
     /// # Errors
     /// Why not.
-    pub fn may_change(&self, by: UserId, subject: UserId, adds: bool) -> Result<(), Refused> {
-        if self.row.closed_at.is_some() {
-            return Err(Refused::NotFound);
+    pub fn may_change(
+        &self,
+        by: UserId,
+        subject: UserId,
+        adds: bool,
+        now: Timestamp,
+    ) -> Result<(), Refused> {
+        self.is_open()?;
+        if adds && self.bans.hold(Author::User(subject), None, now) {
+            return Err(Refused::Forbidden);
         }
         match (self.row.kind, self.role(by)) {
             (RoomKind::Named | RoomKind::Control, _) => {
@@ -195,11 +218,19 @@ impl RoomState {
         }
     }
 
-    /// The membership changed in the database.
-    pub fn set_members(&mut self, members: HashMap<UserId, Role>, member_rev: i64) {
-        self.members = members;
-        self.row.member_rev = member_rev;
-        self.forget_marks();
+    /// The membership or the bans changed in the database; nothing when the rows were read since.
+    pub fn set_members(&mut self, members: HashMap<UserId, Role>, bans: Bans, member_rev: i64) {
+        if member_rev >= self.row.member_rev {
+            self.members = members;
+            self.bans = bans;
+            self.row.member_rev = member_rev;
+            self.forget_marks();
+        }
+    }
+
+    /// He is no member any more; the rows, which say so too, are still to be read.
+    pub fn forget_member(&mut self, user: UserId) {
+        self.members.remove(&user);
     }
 
     /// The room was closed for good.
@@ -255,12 +286,16 @@ impl RoomState {
 mod tests {
     use super::super::budget::WindowBudget;
     use super::*;
-    use crate::domain::{RoomId, ids};
+    use std::net::Ipv4Addr;
+
+    use crate::domain::{Ban, RoomId, Subject, ids};
 
     const OWNER: UserId = UserId(1);
     const ADMIN: UserId = UserId(2);
     const MEMBER: UserId = UserId(3);
     const STRANGER: UserId = UserId(4);
+    const NOW: Timestamp = Timestamp::from_secs(1_000);
+    const HERE: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
 
     fn room(kind: RoomKind) -> RoomState {
         let row = RoomRow {
@@ -282,7 +317,7 @@ mod tests {
             HashMap::new()
         };
         let window = Window::new(row.id, 0, 10, WindowBudget::new(1_000));
-        RoomState::new(row, members, window)
+        RoomState::new(row, members, Bans::default(), window)
     }
 
     #[test]
@@ -290,15 +325,43 @@ mod tests {
         let stranger = Author::User(STRANGER);
         let guest = Author::Guest(ids::random());
         for kind in [RoomKind::Room, RoomKind::Chat, RoomKind::Pair] {
-            assert_eq!(room(kind).may_post(stranger), Err(Refused::Forbidden));
-            assert_eq!(room(kind).may_post(guest), Err(Refused::Forbidden));
-            assert_eq!(room(kind).may_post(Author::User(MEMBER)), Ok(()));
+            let room = room(kind);
+            assert_eq!(room.may_post(stranger, None, NOW), Err(Refused::Forbidden));
+            assert_eq!(room.may_post(guest, None, NOW), Err(Refused::Forbidden));
+            assert_eq!(room.may_post(Author::User(MEMBER), None, NOW), Ok(()));
+            assert_eq!(room.may_enter(stranger, HERE, NOW), Err(close::REMOVED));
         }
         let mut named = room(RoomKind::Named);
-        assert_eq!(named.may_post(guest), Ok(()));
-        named.close(Timestamp::default());
-        assert_eq!(named.may_post(guest), Err(Refused::NotFound));
-        assert_eq!(named.may_enter(guest), Err(close::ROOM_CLOSED));
+        assert_eq!(named.may_post(guest, None, NOW), Ok(()));
+        named.close(NOW);
+        assert_eq!(named.may_post(guest, None, NOW), Err(Refused::NotFound));
+        assert_eq!(named.may_enter(guest, HERE, NOW), Err(close::ROOM_CLOSED));
+    }
+
+    #[test]
+    fn who_is_banned_neither_enters_nor_speaks_until_the_ban_ends() {
+        let ends = NOW.plus_secs(60);
+        let ban = |subject| Ban { subject, until: Some(ends) };
+        let bans = [ban(Subject::User(MEMBER)), ban(Subject::Address(HERE))];
+        for kind in [RoomKind::Named, RoomKind::Chat] {
+            let mut room = room(kind);
+            room.set_members(room.members.clone(), bans.into_iter().collect(), 1);
+            let member = Author::User(MEMBER);
+            assert_eq!(room.may_post(member, None, NOW), Err(Refused::Forbidden));
+            assert_eq!(room.may_enter(member, HERE, NOW), Err(close::BANNED));
+            assert_eq!(room.may_enter(member, HERE, ends), Ok(()));
+            assert_eq!(room.may_post(Author::User(OWNER), Some(HERE), NOW), Ok(()));
+            let refused = room.may_change(OWNER, MEMBER, true, NOW).is_err();
+            assert!(refused || kind == RoomKind::Named, "{kind:?}");
+        }
+        let mut named = room(RoomKind::Named);
+        named.set_members(HashMap::new(), bans.into_iter().collect(), 1);
+        let guest = Author::Guest(ids::random());
+        assert_eq!(named.may_enter(guest, HERE, NOW), Err(close::BANNED));
+        assert_eq!(named.may_enter(guest, [192, 0, 2, 1].into(), NOW), Ok(()));
+        let row = RoomRow { member_rev: 2, ..named.row().clone() };
+        named.reload(row, HashMap::new(), Bans::default());
+        assert_eq!(named.may_enter(guest, HERE, NOW), Ok(()));
     }
 
     #[test]
@@ -316,15 +379,15 @@ mod tests {
             (OWNER, OWNER, false, true),
         ] {
             assert_eq!(
-                chat.may_change(by, subject, adds).is_ok(),
+                chat.may_change(by, subject, adds, NOW).is_ok(),
                 allowed,
                 "{by} {subject} {adds}"
             );
         }
-        assert_eq!(shh.may_change(STRANGER, STRANGER, true), Ok(()));
+        assert_eq!(shh.may_change(STRANGER, STRANGER, true, NOW), Ok(()));
         let pair = room(RoomKind::Pair);
-        assert!(matches!(pair.may_change(OWNER, STRANGER, true), Err(Refused::Invalid(_))));
-        assert_eq!(pair.may_change(STRANGER, STRANGER, true), Err(Refused::Forbidden));
+        assert!(matches!(pair.may_change(OWNER, STRANGER, true, NOW), Err(Refused::Invalid(_))));
+        assert_eq!(pair.may_change(STRANGER, STRANGER, true, NOW), Err(Refused::Forbidden));
     }
 
     #[test]

@@ -53,6 +53,8 @@ pub enum Step {
     Deliver(Broadcast),
     /// Something that is not stored.
     Whisper(Whisper),
+    /// An admin's word to the native sockets, also where much waits; on no account.
+    Announce(Frame),
     /// What was due to each of the room's sockets when everything before this was.
     Audit(Arc<HashMap<SessionId, u64>>),
     /// The room was made anew: what is due is counted from here.

@@ -39,7 +39,7 @@ impl Handler<Typing> for Room {
     type Result = ();
 
     fn handle(&mut self, Typing { seat, on }: Typing, ctx: &mut Self::Context) {
-        if self.state.may_post(seat.who).is_err() {
+        if self.state.may_post(seat.who, Some(seat.ip), clock::now()).is_err() {
             return;
         }
         if self.state.speaks(Dialect::Native) {

@@ -158,6 +158,8 @@ impl Relay {
         let sender = self.seat.card.clone();
         self.room.addr.do_send(Post {
             author: self.seat.who,
+            from: Some(self.seat.ip),
+            record: None,
             sender,
             content: words.content,
             nick_name: words.nick_name,

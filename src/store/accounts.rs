@@ -122,30 +122,8 @@ impl Store {
     /// # Errors
     /// `Missing("user")`.
     pub async fn set_password(&self, user: UserId, hash: &str) -> Result<(), StoreError> {
-        self.change_user(user, user::Column::PasswordHash, hash.into()).await
-    }
-
-    /// Turns an account off, since `at`, or on.
-    ///
-    /// # Errors
-    /// `Missing("user")`.
-    pub async fn set_disabled(
-        &self,
-        user: UserId,
-        at: Option<Timestamp>,
-    ) -> Result<(), StoreError> {
-        let at = at.map(Timestamp::micros);
-        self.change_user(user, user::Column::DisabledAt, at.into()).await
-    }
-
-    async fn change_user(
-        &self,
-        user: UserId,
-        column: user::Column,
-        value: sea_orm::Value,
-    ) -> Result<(), StoreError> {
         let changed = user::Entity::update_many()
-            .col_expr(column, Expr::value(value))
+            .col_expr(user::Column::PasswordHash, Expr::value(hash))
             .filter(user::Column::Id.eq(user.0))
             .exec(&self.inner.write)
             .await?;

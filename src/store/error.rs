@@ -15,6 +15,9 @@ pub enum StoreError {
     /// Not there.
     #[error("{0} does not exist")]
     Missing(&'static str),
+    /// He may not be in that room.
+    #[error("banned from the room")]
+    Banned,
     /// The database is behind or away: try again.
     #[error("the store is busy: try again")]
     Busy,

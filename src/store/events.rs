@@ -7,9 +7,24 @@ use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement, Value};
 
 use super::rows::{Cards, EVENT_COLUMNS};
 use super::{CONTROL_ROOM, For, Store, StoreError};
-use crate::domain::{Event, RoomId};
+use crate::domain::{Event, EventId, RoomId};
 
 impl Store {
+    /// An event by its id, of whatever kind.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn event(&self, id: EventId) -> Result<Option<Event>, StoreError> {
+        let db = self.read(For::History);
+        let sql = format!(
+            r#"SELECT {EVENT_COLUMNS} FROM event e LEFT JOIN "user" u ON u.id = e.sender
+               WHERE e.id = $1"#
+        );
+        let query = Statement::from_sql_and_values(db.get_database_backend(), sql, [id.0.into()]);
+        let row = db.query_one_raw(query).await?;
+        Ok(row.map(|row| Cards::default().event(&row)).transpose()?)
+    }
+
     /// Newest `limit` messages (kind `message`, not other kinds), oldest first.
     ///
     /// # Errors

@@ -84,20 +84,7 @@ impl Store {
         but: Option<LoginId>,
         now: Timestamp,
     ) -> Result<Vec<LoginId>, StoreError> {
-        let db = &self.inner.write;
-        let ended = db
-            .query_all_raw(Statement::from_sql_and_values(
-                db.get_database_backend(),
-                "UPDATE login SET revoked_at = $1
-                 WHERE user_id = $2 AND revoked_at IS NULL AND sid <> $3 RETURNING sid",
-                [
-                    now.micros().into(),
-                    user.0.into(),
-                    but.map_or(Uuid::nil(), |login| login.0).into(),
-                ],
-            ))
-            .await?;
-        Ok(ended.iter().map(|row| row.try_get("", "sid").map(LoginId)).collect::<Result<_, _>>()?)
+        Ok(end_logins(&self.inner.write, user, but, now).await?)
     }
 
     /// Keeps the first refresh token of a login.
@@ -135,6 +122,24 @@ impl Store {
     pub async fn secret(&self, name: &str, candidate: &str) -> Result<String, StoreError> {
         Ok(keep_secret(&self.inner.write, name, candidate).await?)
     }
+}
+
+/// See [`Store::revoke_logins`].
+pub(super) async fn end_logins(
+    db: &impl ConnectionTrait,
+    user: UserId,
+    but: Option<LoginId>,
+    now: Timestamp,
+) -> Result<Vec<LoginId>, sea_orm::DbErr> {
+    let ended = db
+        .query_all_raw(Statement::from_sql_and_values(
+            db.get_database_backend(),
+            "UPDATE login SET revoked_at = $1
+             WHERE user_id = $2 AND revoked_at IS NULL AND sid <> $3 RETURNING sid",
+            [now.micros().into(), user.0.into(), but.map_or(Uuid::nil(), |login| login.0).into()],
+        ))
+        .await?;
+    ended.iter().map(|row| row.try_get("", "sid").map(LoginId)).collect()
 }
 
 /// See [`Store::secret`].

@@ -15,8 +15,8 @@ use uuid::Uuid;
 use super::error::foreign_key_violation;
 use super::rooms::{NewRoom, insert_or_ignore};
 use super::rows::{Cards, role, room_row};
-use super::{For, MemberRow, Store, StoreError};
-use crate::domain::{Role, RoomId, RoomKind, RoomName, RoomRow, Timestamp, UserId, ids};
+use super::{For, MemberRow, RoomRows, Store, StoreError};
+use crate::domain::{Ban, Role, RoomId, RoomKind, RoomName, RoomRow, Timestamp, UserId, ids};
 
 impl Store {
     /// An shh room with its first member.
@@ -122,6 +122,25 @@ impl Store {
         Ok(self.members_of(&[room]).await?.remove(&room).unwrap_or_default())
     }
 
+    /// A room with all that it must know to live: its row first, so that members and bans are at
+    /// least as new as its `member_rev`.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn room_rows(
+        &self,
+        room: RoomId,
+        now: Timestamp,
+    ) -> Result<Option<RoomRows>, StoreError> {
+        let Some(row) = self.room(room).await? else { return Ok(None) };
+        let has_members = row.kind.has_members();
+        let members = if has_members { self.members(room).await? } else { Vec::new() };
+        // Each ban raised it.
+        let has_bans = row.member_rev > 0;
+        let bans = if has_bans { bans(&self.inner.read, room, now).await? } else { Vec::new() };
+        Ok(Some(RoomRows { row, members, bans }))
+    }
+
     /// The members of several rooms, longest first; rooms without any are not in the map.
     ///
     /// # Errors
@@ -156,17 +175,47 @@ impl Store {
         if subjects.is_empty() {
             return Ok(false);
         }
-        let in_force = Condition::any()
-            .add(ban::Column::Until.is_null())
-            .add(ban::Column::Until.gt(now.micros()));
-        let found = ban::Entity::find()
-            .filter(ban::Column::Room.eq(room.0))
-            .filter(ban::Column::Subject.is_in(subjects))
-            .filter(in_force)
-            .count(self.read(For::Rooms))
-            .await?;
-        Ok(found > 0)
+        Ok(banned(self.read(For::Rooms), room, subjects, now).await?)
     }
+}
+
+/// The bans of a room that are in force at `now`.
+pub(super) async fn bans(
+    db: &impl ConnectionTrait,
+    room: RoomId,
+    now: Timestamp,
+) -> Result<Vec<Ban>, DbErr> {
+    let rows = ban::Entity::find()
+        .filter(ban::Column::Room.eq(room.0))
+        .filter(in_force(now))
+        .all(db)
+        .await?;
+    let ban = |row: ban::Model| {
+        let until = row.until.map(Timestamp::from_micros);
+        // What a later version bans by, this one can't hold against anybody.
+        row.subject.parse().ok().map(|subject| Ban { subject, until })
+    };
+    Ok(rows.into_iter().filter_map(ban).collect())
+}
+
+/// Whether one of these subjects is banned at `now`.
+pub(super) async fn banned(
+    db: &impl ConnectionTrait,
+    room: RoomId,
+    subjects: &[String],
+    now: Timestamp,
+) -> Result<bool, DbErr> {
+    let found = ban::Entity::find()
+        .filter(ban::Column::Room.eq(room.0))
+        .filter(ban::Column::Subject.is_in(subjects))
+        .filter(in_force(now))
+        .count(db)
+        .await?;
+    Ok(found > 0)
+}
+
+fn in_force(now: Timestamp) -> Condition {
+    Condition::any().add(ban::Column::Until.is_null()).add(ban::Column::Until.gt(now.micros()))
 }
 
 /// See [`Store::members_of`].

@@ -2,6 +2,7 @@
 //! events of `domain`. Must not know rooms, sockets or HTTP.
 
 mod accounts;
+mod audit;
 mod connect;
 mod error;
 mod events;
@@ -11,6 +12,7 @@ mod members;
 mod queries;
 mod rooms;
 mod rows;
+mod standing;
 mod tickets;
 mod upkeep;
 pub mod writer;
@@ -22,7 +24,9 @@ use sea_orm::DatabaseConnection;
 pub use error::StoreError;
 use queries::{For, Queries};
 pub use rooms::CONTROL_ROOM;
-pub use rows::{LoginRow, MemberRow, NewUser, RefreshRow, Rotation, TicketRow, UserRow};
+pub use rows::{
+    LoginRow, MemberRow, NewUser, RecordRow, RefreshRow, RoomRows, Rotation, TicketRow, UserRow,
+};
 pub use writer::{
     Append, ChangeMembers, Changed, Committed, MemberChange, MembersChanged, Outcome, Writer,
     WriterFigures, WriterPermit,

@@ -7,13 +7,16 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, Order, QueryFilter, QueryOrder,
     QuerySelect, Statement,
 };
+use serde_json::json;
 use uuid::Uuid;
 
 use super::error::unique_violation;
 use super::rows::room_row;
-use super::{For, Store, StoreError};
+use super::{For, Store, StoreError, audit};
 use crate::domain::names::user_key;
-use crate::domain::{RoomId, RoomKind, RoomName, RoomRow, Timestamp, UserId, ids};
+use crate::domain::{
+    Action, Deed, RoomId, RoomKind, RoomName, RoomRow, Target, Timestamp, UserId, ids,
+};
 
 /// The one hidden room of acts on users and logins; the same id in every database.
 pub const CONTROL_ROOM: RoomId = RoomId(Uuid::from_u128(0x0192_f7a0_0000_7000_8000_0000_0000_0001));
@@ -186,18 +189,36 @@ impl Store {
         if changed.rows_affected == 0 { Err(StoreError::Missing("room")) } else { Ok(()) }
     }
 
-    /// Sets `closed_at`; false when it was closed or is not there.
+    /// Sets `closed_at`, by an admin's `deed` with its record; false when it was closed or is not
+    /// there. `member_rev` grows, so that who looks for that alone learns of it.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn close_room(&self, room: RoomId, now: Timestamp) -> Result<bool, StoreError> {
+    pub async fn close_room(
+        &self,
+        room: RoomId,
+        now: Timestamp,
+        deed: Option<&Deed>,
+    ) -> Result<bool, StoreError> {
+        let closing = self.begin().await?;
         let changed = room::Entity::update_many()
             .col_expr(room::Column::ClosedAt, Expr::value(now.micros()))
+            .col_expr(room::Column::MemberRev, Expr::col(room::Column::MemberRev).add(1))
             .filter(room::Column::Id.eq(room.0))
             .filter(room::Column::ClosedAt.is_null())
-            .exec(&self.inner.write)
+            .exec(&closing)
             .await?;
-        Ok(changed.rows_affected > 0)
+        if changed.rows_affected == 0 {
+            return Ok(false);
+        }
+        if let Some(deed) = deed {
+            let at = |at: Option<Timestamp>| Some(json!({ "closed_at": at }));
+            let target = Target::Room(room);
+            let record = deed.was(Action::CloseRoom, target, at(None), at(Some(now)));
+            audit::insert(&closing, &record).await?;
+        }
+        closing.commit().await?;
+        Ok(true)
     }
 
     /// Gives every room, and those made later, a new epoch: clients that resume start over. For a

@@ -9,7 +9,7 @@ use sea_orm::{DbErr, QueryResult};
 use uuid::Uuid;
 
 use crate::domain::{
-    Author, Event, EventId, EventKind, LoginId, Role, RoomId, RoomKind, RoomRow, Timestamp,
+    Author, Ban, Event, EventId, EventKind, LoginId, Role, RoomId, RoomKind, RoomRow, Timestamp,
     UserCard, UserId, UserName,
 };
 
@@ -102,6 +102,40 @@ pub struct MemberRow {
     pub joined_at: Timestamp,
     /// Read up to here.
     pub read_seq: i64,
+}
+
+/// A room with all that it must know to live.
+#[derive(Clone, Debug)]
+pub struct RoomRows {
+    /// Its row.
+    pub row: RoomRow,
+    /// Its members, longest first.
+    pub members: Vec<MemberRow>,
+    /// Its bans in force.
+    pub bans: Vec<Ban>,
+}
+
+/// A line of the audit, as kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecordRow {
+    /// Ascending.
+    pub id: i64,
+    /// When.
+    pub at: Timestamp,
+    /// The admin; none for the command line.
+    pub actor: Option<UserId>,
+    /// His name now.
+    pub actor_name: Option<String>,
+    /// What, as `Action::as_str` has it.
+    pub action: String,
+    /// To whom or what, as `Target` writes it.
+    pub target: String,
+    /// How it was.
+    pub before: Option<serde_json::Value>,
+    /// How it is.
+    pub after: Option<serde_json::Value>,
+    /// From where.
+    pub ip: Option<String>,
 }
 
 impl From<user::Model> for UserRow {

@@ -3,6 +3,7 @@
 //! events or changes members after a room is made.
 
 mod acts;
+mod banning;
 mod batch;
 mod change;
 mod figures;
@@ -19,7 +20,9 @@ use actix::prelude::*;
 use sea_orm::DatabaseConnection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::domain::{Author, Event, EventId, NewEvent, Role, RoomId, Timestamp, UserId};
+use crate::domain::{
+    Author, Ban, Deed, Event, EventId, NewEvent, Record, Role, RoomId, Subject, Timestamp, UserId,
+};
 use figures::Counters;
 pub use figures::WriterFigures;
 use inbox::{Handed, Inbox, Work};
@@ -35,6 +38,8 @@ pub struct Append {
     pub member_rev: i64,
     /// Whether the author may take away what others wrote.
     pub may_moderate: bool,
+    /// Of an admin's act: what is recorded of it, in the same transaction, when it is stored.
+    pub record: Option<Box<Record>>,
     /// A place in the Writer's queue, from [`Writer::permit`]; given back when it is answered.
     pub permit: WriterPermit,
     /// Who is told.
@@ -89,6 +94,8 @@ pub struct ChangeMembers {
     pub at: Timestamp,
     /// Whose act.
     pub by: Author,
+    /// Of an admin's act: it is recorded in the same transaction.
+    pub deed: Option<Deed>,
     /// As for `Append`.
     pub permit: WriterPermit,
     /// Who is told.
@@ -103,6 +110,11 @@ pub enum MemberChange {
     /// Leaves (`left`) or is removed (`removed`); nothing when not there. An owner's place goes to
     /// the longest member.
     Remove(UserId),
+    /// May not be here until then. A member of an invited room or a group is removed by it
+    /// (`action: banned`); the two of a private chat stay its members.
+    Ban(Ban),
+    /// May be here again; who was a member does not become one by it.
+    Unban(Subject),
 }
 
 /// The answer to a `ChangeMembers`.
@@ -113,7 +125,8 @@ pub struct MembersChanged {
     pub room: RoomId,
     /// The event's id, as asked.
     pub id: EventId,
-    /// `Missing("room")` when it is closed or gone, `Missing("user")`; `Busy` when the database
+    /// `Missing("room")` when it is closed or gone, `Missing("user")`; `Banned` of somebody who
+    /// would be added; `Busy` when the database
     /// did not answer within the limit, and the change may or may not be made: ask again, it is
     /// made once.
     pub result: Result<Changed, super::StoreError>,
@@ -122,7 +135,7 @@ pub struct MembersChanged {
 /// After a change of members.
 #[derive(Debug)]
 pub struct Changed {
-    /// None: nothing changed.
+    /// None: no membership changed.
     pub event: Option<Event>,
     /// The owner went, and this one has his place: the event behind that one.
     pub promoted: Option<Event>,
@@ -130,6 +143,8 @@ pub struct Changed {
     pub member_rev: i64,
     /// Now.
     pub members: Vec<(UserId, Role)>,
+    /// In force now.
+    pub bans: Vec<Ban>,
 }
 
 /// A place in the Writer's bounded queue.

@@ -1,5 +1,5 @@
-//! CONTRACT section 5, what is live: statistics, rooms, one room. The acts and the stream follow
-//! with the admin pages.
+//! CONTRACT section 5, what is live: statistics, rooms, one room. The acts stand in `admin_users`,
+//! `admin_rooms` and `admin_words`, their records in `audit`; the stream follows with the pages.
 
 use std::time::Duration;
 

@@ -7,7 +7,11 @@ mod support;
 
 mod accounts;
 mod admin;
+mod admin_rooms;
+mod admin_users;
+mod admin_words;
 mod admission;
+mod audit;
 mod bad_frames;
 mod bad_input;
 mod bounds;

@@ -36,7 +36,7 @@ async fn a_named_rooms_name_is_no_users(home: Home) {
     let room = home.room("Lobby").await;
     let refused = home.store.create_user(new_user("lobby", ""), clock::now()).await;
     assert!(matches!(refused, Err(StoreError::Taken("username"))), "{refused:?}");
-    assert!(home.store.close_room(room.id, clock::now()).await.expect("closed"));
+    assert!(home.store.close_room(room.id, clock::now(), None).await.expect("closed"));
     home.user("lobby").await;
     // A group's name is nobody's affair.
     let owner = user_id(&home.user("owner").await);
@@ -74,17 +74,11 @@ async fn users_are_listed_in_order_and_changed(home: Home) {
 
     let now = clock::now();
     store.set_password(ids[0], "new").await.expect("changed");
-    store.set_disabled(ids[0], Some(now)).await.expect("changed");
     store.seen(&[ids[0], ids[1]], now).await.expect("changed");
     store.seen(&[], now).await.expect("nothing to do");
     let row = store.user(ids[0]).await.expect("an answer").expect("there");
     assert_eq!(row.password_hash, "new");
-    assert_eq!((row.disabled_at, row.last_seen), (Some(now), Some(now)));
-    store.set_disabled(ids[0], None).await.expect("changed");
-    assert_eq!(store.user(ids[0]).await.expect("an answer").expect("there").disabled_at, None);
-    for refused in
-        [store.set_password(UserId(999), "x").await, store.set_disabled(UserId(999), None).await]
-    {
-        assert!(matches!(refused, Err(StoreError::Missing("user"))), "{refused:?}");
-    }
+    assert_eq!(row.last_seen, Some(now));
+    let refused = store.set_password(UserId(999), "x").await;
+    assert!(matches!(refused, Err(StoreError::Missing("user"))), "{refused:?}");
 }

@@ -138,7 +138,7 @@ async fn acts_are_for_those_who_may_and_on_messages_of_the_room(home: Home) {
     let outcomes = ear.outcomes(2).await;
     assert!(matches!(outcomes[0].1, Outcome::NotAllowed), "{outcomes:?}");
     assert_eq!(seq(&outcomes[1].1), 3, "refused acts take no place");
-    assert!(store.close_room(room.id, clock::now()).await.expect("closed"));
+    assert!(store.close_room(room.id, clock::now(), None).await.expect("closed"));
     let closed = ear.post(store, act(EventKind::Edit, &hers, "x"), 0).await;
     assert!(matches!(closed, Outcome::Closed), "{closed:?}");
 }

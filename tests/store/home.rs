@@ -7,8 +7,8 @@ use std::time::Duration;
 use actix::prelude::*;
 use hubbub::config::StoreSettings;
 use hubbub::domain::{
-    Author, EventId, EventKind, NewEvent, RoomId, RoomName, RoomRow, Timestamp, UserCard, UserId,
-    UserName, clock, ids,
+    Author, Deed, EventId, EventKind, NewEvent, Record, RoomId, RoomName, RoomRow, Timestamp,
+    UserCard, UserId, UserName, clock, ids,
 };
 use hubbub::store::{
     Append, ChangeMembers, Committed, MemberChange, MembersChanged, NewUser, Outcome, Store,
@@ -290,7 +290,8 @@ impl Ear {
     ) {
         let permit = store.writer().permit().await;
         let reply = self.committed.clone();
-        store.writer().append(Append { event, member_rev, may_moderate, permit, reply });
+        let record = None;
+        store.writer().append(Append { event, member_rev, may_moderate, record, permit, reply });
     }
 
     /// The next `count` outcomes, of whatever rooms.
@@ -311,6 +312,21 @@ impl Ear {
         self.outcomes(1).await.remove(0).1
     }
 
+    /// Hands over an admin's act with its record, and waits.
+    pub async fn post_with(
+        &mut self,
+        store: &Store,
+        event: NewEvent,
+        member_rev: i64,
+        record: Record,
+    ) -> Outcome {
+        let permit = store.writer().permit().await;
+        let (reply, record) = (self.committed.clone(), Some(Box::new(record)));
+        let may_moderate = true;
+        store.writer().append(Append { event, member_rev, may_moderate, record, permit, reply });
+        self.outcomes(1).await.remove(0).1
+    }
+
     /// Hands a change over without waiting for the answer.
     pub async fn send_change(
         &self,
@@ -327,9 +343,32 @@ impl Ear {
             id: EventId(ids::at(at)),
             at,
             by: Author::User(by),
+            deed: None,
             permit,
             reply: self.changed.clone(),
         });
+    }
+
+    /// A change by an admin, with its record.
+    pub async fn act(
+        &mut self,
+        store: &Store,
+        room: RoomId,
+        change: MemberChange,
+        deed: Deed,
+    ) -> MembersChanged {
+        let permit = store.writer().permit().await;
+        store.writer().change_members(ChangeMembers {
+            room,
+            change,
+            id: EventId(ids::at(deed.at)),
+            at: deed.at,
+            by: Author::User(deed.by.expect("an admin")),
+            deed: Some(deed),
+            permit,
+            reply: self.changed.clone(),
+        });
+        self.changes.recv().await.expect("an answer")
     }
 
     pub async fn change(

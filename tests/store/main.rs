@@ -2,6 +2,8 @@
 
 mod accounts;
 mod acts;
+mod audit;
+mod bans;
 mod home;
 mod logins;
 mod marks;

@@ -34,9 +34,9 @@ async fn a_named_room_is_made_once_and_anew_when_closed(home: Home) {
     assert!(!a.epoch.is_empty());
     let (posted, made) = store.open_named(&name, None, true, now).await.expect("a room");
     assert!(posted.listed && !made && posted.id == a.id);
-    assert!(store.close_room(a.id, now).await.expect("an answer"));
-    assert!(!store.close_room(a.id, now).await.expect("an answer"));
-    assert!(!store.close_room(RoomId(ids::random()), now).await.expect("an answer"));
+    assert!(store.close_room(a.id, now, None).await.expect("an answer"));
+    assert!(!store.close_room(a.id, now, None).await.expect("an answer"));
+    assert!(!store.close_room(RoomId(ids::random()), now, None).await.expect("an answer"));
     assert_eq!(store.room(a.id).await.expect("an answer").expect("kept").closed_at, Some(now));
     let user = Some(user_id(&home.user("alice").await));
     let (anew, made) = store.open_named(&name, user, false, now).await.expect("a room");
@@ -76,7 +76,7 @@ async fn one_open_shh_room_has_a_name(home: Home) {
     assert!(matches!(same, Err(StoreError::Taken("name"))), "{same:?}");
     store.rename_room(other.id, &room_name("hut")).await.expect("renamed");
     assert!(store.shh_room("hut").await.expect("an answer").is_some());
-    store.close_room(room.id, now).await.expect("closed");
+    store.close_room(room.id, now, None).await.expect("closed");
     let closed = store.rename_room(room.id, &room_name("x")).await;
     assert!(matches!(closed, Err(StoreError::Missing("room"))), "{closed:?}");
     store.create_shh_room(&name, owner, now).await.expect("the name is free again");
@@ -147,7 +147,7 @@ async fn rooms_of_a_user_come_most_recently_active_first(home: Home) {
     assert_eq!(list(None, 10).await, expected);
     assert_eq!(list(None, 2).await, expected[..2]);
     assert_eq!(list(Some(expected[1]), 10).await, expected[2..]);
-    store.close_room(rooms[2].id, now).await.expect("closed");
+    store.close_room(rooms[2].id, now, None).await.expect("closed");
     assert_eq!(list(None, 10).await.len(), 3);
     assert_eq!(store.rooms_of(other, &kinds, None, 10).await.expect("rows").len(), 1);
 }

@@ -111,7 +111,7 @@ async fn a_post_checked_against_old_members_comes_back(home: Home) {
     let late = ear.post(store, user_event(room.id, &bob.card, "late"), 0).await;
     assert!(matches!(late, Outcome::Fenced), "{late:?}");
     assert_eq!(seq(&ear.post(store, user_event(room.id, &alice.card, "alone"), 1).await), 3);
-    assert!(store.close_room(room.id, clock::now()).await.expect("closed"));
+    assert!(store.close_room(room.id, clock::now(), None).await.expect("closed"));
     let closed = ear.post(store, user_event(room.id, &alice.card, "closed"), 1).await;
     assert!(matches!(closed, Outcome::Closed), "{closed:?}");
     let changed = ear.changes.recv().await.expect("the removal's answer");
@@ -191,7 +191,8 @@ async fn a_change_of_members_takes_its_turn(home: Home) {
     let event = changed.event.expect("an event");
     assert_eq!((event.seq, event.kind, event.author), (2, EventKind::Member, Author::User(a)));
     let content: serde_json::Value = serde_json::from_str(&event.content).expect("JSON");
-    assert_eq!(content, serde_json::json!({"action": "added", "user_id": b.0, "by": a.0}));
+    let expected = serde_json::json!({"action": "added", "user_id": b.0, "by": a.0, "rev": 1});
+    assert_eq!(content, expected);
     assert_eq!(changed.member_rev, 1);
     assert_eq!(changed.members, [(a, Role::Owner), (b, Role::Member)]);
 

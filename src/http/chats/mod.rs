@@ -244,7 +244,7 @@ pub async fn delete(
     path: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     let id = owned_group(&store, &path, caller.id()).await?;
-    rooms.close(id).await?;
+    rooms.close(id, None).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

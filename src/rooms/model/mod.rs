@@ -22,7 +22,7 @@ use super::resume::{self, Page, Resume, Wanted};
 use super::state::{Advance, RoomState};
 use super::window::Window;
 use crate::domain::{
-    Author, Event, EventId, EventKind, RoomId, RoomKind, RoomRow, Timestamp, UserId, ids,
+    Author, Bans, Event, EventId, EventKind, RoomId, RoomKind, RoomRow, Timestamp, UserId, ids,
 };
 use crate::protocol::native::Verdict;
 
@@ -69,7 +69,7 @@ fn state(head: i64) -> RoomState {
         closed_at: None,
     };
     let window = Window::new(row.id, head, HELD, WindowBudget::new(1 << 20));
-    RoomState::new(row, HashMap::new(), window)
+    RoomState::new(row, HashMap::new(), Bans::default(), window)
 }
 
 impl House {

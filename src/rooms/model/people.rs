@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use crate::domain::{Author, SessionId, Timestamp, UserCard, UserId, ids};
+use crate::domain::{Author, Bans, SessionId, Timestamp, UserCard, UserId, ids};
 use crate::protocol::Dialect;
 use crate::rooms::light::Light;
 use crate::rooms::outlet::Slot;
@@ -194,7 +194,7 @@ impl House {
 fn house(members: i64) -> House {
     let mut state = super::state(50);
     let members = (0..members).map(|user| (UserId(user), crate::domain::Role::Member));
-    state.set_members(members.collect::<HashMap<_, _>>(), 1);
+    state.set_members(members.collect::<HashMap<_, _>>(), Bans::default(), 1);
     House {
         state,
         light: Light::default(),

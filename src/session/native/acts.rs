@@ -113,6 +113,8 @@ impl Native {
         self.next_tag += 1;
         joined.handle.addr.do_send(Post {
             author: joined.seat.who,
+            from: Some(joined.seat.ip),
+            record: None,
             sender: joined.seat.card.clone(),
             content: words.content,
             nick_name: joined.seat.nick_name.clone(),
@@ -159,7 +161,12 @@ impl Native {
 
     fn who(&mut self, reference: Option<String>, room: RoomId, after: Option<i64>) {
         let (Some(joined), Some(by)) = (self.rooms.get(&room), self.author()) else { return };
-        let asked = joined.handle.addr.send(AskWho { by, reference: reference.clone(), after });
+        let asked = joined.handle.addr.send(AskWho {
+            by,
+            from: Some(joined.seat.ip),
+            reference: reference.clone(),
+            after,
+        });
         self.work(async move {
             let answer = asked.await.unwrap_or(Err(Refused::Busy));
             Box::new(move |session: &mut Self| match answer {
@@ -181,6 +188,7 @@ impl Native {
         let limit = limit.unwrap_or(PAGE_EVENTS as u64).clamp(1, PAGE_EVENTS as u64);
         let in_window = joined.handle.addr.send(Recall {
             by,
+            from: Some(joined.seat.ip),
             reference: reference.clone(),
             after: after.filter(|_| before.is_none()),
             limit: usize::try_from(limit).unwrap_or(PAGE_EVENTS),

@@ -214,7 +214,7 @@ impl Native {
 fn reason(code: CloseCode) -> ErrorCode {
     match code {
         close::ROOM_CLOSED => ErrorCode::NotFound,
-        close::REMOVED | close::FORBIDDEN => ErrorCode::Forbidden,
+        close::REMOVED | close::KICKED | close::BANNED | close::FORBIDDEN => ErrorCode::Forbidden,
         close::UNAUTHORIZED | close::EXPIRED | close::SIGNED_OUT => ErrorCode::Unauthorized,
         close::BUSY => ErrorCode::Busy,
         close::RATE_LIMITED => ErrorCode::RateLimited,

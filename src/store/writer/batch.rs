@@ -142,6 +142,11 @@ async fn attempt(
     for (_, event) in rows {
         ledger.carry_out(event).await?;
     }
+    for (post, decision) in batch.iter().zip(&decisions) {
+        if let (Decision::Store(_), Some(record)) = (decision, &post.append.record) {
+            ledger.record(record).await?;
+        }
+    }
     *unanswered = Some(decisions);
     ledger.commit().await?;
     Ok(unanswered.take().unwrap_or_default())

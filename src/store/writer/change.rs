@@ -13,10 +13,32 @@ use serde_json::json;
 
 use super::batch::{ATTEMPT, LIMIT, pauses};
 use super::figures::Counters;
-use super::{ChangeMembers, Changed, MemberChange, MembersChanged};
-use crate::domain::{Author, Event, EventId, EventKind, NewEvent, Role, RoomId, UserId, ids};
-use crate::store::members::members_of;
-use crate::store::{StoreError, UserRow, connect};
+use super::{ChangeMembers, Changed, MemberChange, MembersChanged, banning};
+use crate::domain::{
+    Author, Event, EventId, EventKind, NewEvent, Record, Role, RoomId, Subject, Target, UserId, ids,
+};
+use crate::store::members::{banned, bans, members_of};
+use crate::store::{StoreError, UserRow, audit, connect};
+
+/// What was done to the rows.
+pub(super) struct Made {
+    /// The action's name and whose membership it was, when one changed.
+    pub event: Option<(&'static str, UserId)>,
+    /// Who has the owner's place by it.
+    pub heir: Option<UserId>,
+    /// Whether what was checked before must be checked again.
+    pub raises: bool,
+    /// Of an admin's act.
+    pub record: Option<Record>,
+}
+
+impl Made {
+    const NOTHING: Self = Self { event: None, heir: None, raises: false, record: None };
+
+    const fn of(action: &'static str, who: UserId) -> Self {
+        Self { event: Some((action, who)), heir: None, raises: true, record: None }
+    }
+}
 
 /// What the event of an heir says.
 const PROMOTED: &str = "promoted";
@@ -60,39 +82,51 @@ async fn attempt(
     {
         let event = new_event(&changing, change, stored.content).await?.stored_at(stored.seq);
         let promoted = promoted_with(&changing, change, event.seq).await?;
-        return now(&changing, change.room, (Some(event), promoted), row.member_rev).await;
+        return now(&changing, change, (Some(event), promoted), row.member_rev).await;
     }
-    let Some((action, heir)) = apply(&changing, change).await? else {
-        return now(&changing, change.room, (None, None), row.member_rev).await;
-    };
-    let (MemberChange::Add(who) | MemberChange::Remove(who)) = change.change;
+    if again
+        && let Some((deed, action)) = banning::deed(change)
+        && audit::holds(&changing, deed, action, Target::Room(change.room)).await?
+    {
+        return now(&changing, change, (None, None), row.member_rev).await;
+    }
+    let made = apply(&changing, change, &row).await?;
+    if !made.raises && made.record.is_none() {
+        return now(&changing, change, (None, None), row.member_rev).await;
+    }
+    let rev = row.member_rev + i64::from(made.raises);
+    let by = change.by.user();
+    // By `rev` a room that reads it later knows whether its own rows are as new.
     let words = |action: &str, who: UserId| {
-        json!({ "action": action, "user_id": who, "by": change.by.user() }).to_string()
+        json!({ "action": action, "user_id": who, "by": by, "rev": rev }).to_string()
     };
-    let event = new_event(&changing, change, words(action, who)).await?;
-    let event = event.stored_at(row.last_seq + 1);
-    event::Entity::insert(stored_row(&event)).exec_without_returning(&changing).await?;
-    let mut promoted = None;
-    if let Some(heir) = heir {
-        let next = new_event(&changing, change, words(PROMOTED, heir)).await?;
-        let next = NewEvent { id: EventId(ids::at(change.at)), ..next }.stored_at(event.seq + 1);
-        event::Entity::insert(stored_row(&next)).exec_without_returning(&changing).await?;
-        promoted = Some(next);
+    let mut events = (None, None);
+    if let Some((action, who)) = made.event {
+        let event = new_event(&changing, change, words(action, who)).await?;
+        events.0 = Some(event.stored_at(row.last_seq + 1));
+        if let Some(heir) = made.heir {
+            let next = new_event(&changing, change, words(PROMOTED, heir)).await?;
+            let next = NewEvent { id: EventId(ids::at(change.at)), ..next };
+            events.1 = Some(next.stored_at(row.last_seq + 2));
+        }
     }
-    let last_seq = promoted.as_ref().map_or(event.seq, |next| next.seq);
-    room::Entity::update_many()
-        .col_expr(room::Column::LastSeq, Expr::value(last_seq))
-        .col_expr(room::Column::LastAt, Expr::value(event.created_at.micros()))
-        .col_expr(room::Column::MemberRev, Expr::value(row.member_rev + 1))
-        .col_expr(
-            room::Column::UserWrote,
-            Expr::value(row.user_wrote || change.by.user().is_some()),
-        )
-        .filter(room::Column::Id.eq(change.room.0))
-        .exec(&changing)
-        .await?;
-    let events = (Some(event), promoted);
-    let changed = now(&changing, change.room, events, row.member_rev + 1).await?;
+    let mut update = room::Entity::update_many()
+        .col_expr(room::Column::MemberRev, Expr::value(rev))
+        .filter(room::Column::Id.eq(change.room.0));
+    for event in [&events.0, &events.1].into_iter().flatten() {
+        event::Entity::insert(stored_row(event)).exec_without_returning(&changing).await?;
+    }
+    if let Some(event) = events.1.as_ref().or(events.0.as_ref()) {
+        update = update
+            .col_expr(room::Column::LastSeq, Expr::value(event.seq))
+            .col_expr(room::Column::LastAt, Expr::value(event.created_at.micros()))
+            .col_expr(room::Column::UserWrote, Expr::value(row.user_wrote || by.is_some()));
+    }
+    update.exec(&changing).await?;
+    if let Some(record) = &made.record {
+        audit::insert(&changing, record).await?;
+    }
+    let changed = now(&changing, change, events, rev).await?;
     changing.commit().await?;
     Ok(changed)
 }
@@ -115,12 +149,12 @@ async fn promoted_with(
     Ok(Some(NewEvent { id: EventId(next.id), ..event }.stored_at(next.seq)))
 }
 
-/// Changes the rows; the action's name and who has the owner's place by it, or none when nothing
-/// changed.
+/// Changes the rows.
 async fn apply(
     changing: &DatabaseTransaction,
     change: &ChangeMembers,
-) -> Result<Option<(&'static str, Option<UserId>)>, StoreError> {
+    row: &room::Model,
+) -> Result<Made, StoreError> {
     let room = change.room.0;
     match change.change {
         MemberChange::Add(who) => {
@@ -128,7 +162,11 @@ async fn apply(
                 return Err(StoreError::Missing("user"));
             }
             if membership::Entity::find_by_id((room, who.0)).one(changing).await?.is_some() {
-                return Ok(None);
+                return Ok(Made::NOTHING);
+            }
+            let subject = Subject::User(who).to_string();
+            if banned(changing, change.room, &[subject], change.at).await? {
+                return Err(StoreError::Banned);
             }
             let row = membership::ActiveModel {
                 room: Set(room),
@@ -138,26 +176,27 @@ async fn apply(
                 read_seq: Set(0),
             };
             membership::Entity::insert(row).exec_without_returning(changing).await?;
-            Ok(Some((if change.by == Author::User(who) { "joined" } else { "added" }, None)))
+            let himself = change.by == Author::User(who);
+            Ok(Made::of(if himself { "joined" } else { "added" }, who))
         }
         MemberChange::Remove(who) => {
             let Some(row) = membership::Entity::find_by_id((room, who.0)).one(changing).await?
             else {
-                return Ok(None);
+                return Ok(Made::NOTHING);
             };
             membership::Entity::delete_by_id((room, who.0)).exec(changing).await?;
-            let heir = if row.role == Role::Owner.as_str() {
-                pass_on(changing, change.room).await?
-            } else {
-                None
-            };
-            Ok(Some((if change.by == Author::User(who) { "left" } else { "removed" }, heir)))
+            let is_owner = row.role == Role::Owner.as_str();
+            let heir = if is_owner { pass_on(changing, change.room).await? } else { None };
+            let himself = change.by == Author::User(who);
+            Ok(Made { heir, ..Made::of(if himself { "left" } else { "removed" }, who) })
         }
+        MemberChange::Ban(new) => banning::ban(changing, change, row, new).await,
+        MemberChange::Unban(subject) => banning::unban(changing, change, subject).await,
     }
 }
 
 /// The owner has gone: the longest member takes his place.
-async fn pass_on(
+pub(super) async fn pass_on(
     changing: &DatabaseTransaction,
     room: RoomId,
 ) -> Result<Option<UserId>, StoreError> {
@@ -220,11 +259,13 @@ fn stored_row(event: &Event) -> event::ActiveModel {
 /// How things stand inside the transaction.
 async fn now(
     changing: &DatabaseTransaction,
-    room: RoomId,
+    change: &ChangeMembers,
     (event, promoted): (Option<Event>, Option<Event>),
     member_rev: i64,
 ) -> Result<Changed, StoreError> {
+    let room = change.room;
     let members = members_of(changing, &[room]).await?.remove(&room).unwrap_or_default();
     let members = members.iter().map(|member| (UserId(member.card.id), member.role)).collect();
-    Ok(Changed { event, promoted, member_rev, members })
+    let bans = bans(changing, room, change.at).await?;
+    Ok(Changed { event, promoted, member_rev, members, bans })
 }

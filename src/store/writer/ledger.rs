@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::acts::{Message, Reaction, ReactionKey};
 use super::plan::{Head, Key, NewHead};
 use super::{postgres, sqlite};
-use crate::domain::{Event, EventId, EventKind, NewEvent, RoomId};
+use crate::domain::{Event, EventId, EventKind, NewEvent, Record, RoomId};
 use crate::store::rows::{Cards, author};
 
 const EDIT: &str =
@@ -23,6 +23,9 @@ const EMPTY_EDITS: &str =
 /// The same for SQLite, which would read the whole room without being told.
 const EMPTY_EDITS_INDEXED: &str = "UPDATE event INDEXED BY event_edit SET content = '' \
      WHERE room = $1 AND target = $2 AND kind = 'edit'";
+
+const RECORD: &str = r#"INSERT INTO audit (at, actor, action, target, "before", "after", ip)
+     VALUES ($1, $2, $3, $4, $5, $6, $7)"#;
 
 /// Runs a statement whose text both databases understand.
 macro_rules! run {
@@ -154,6 +157,22 @@ impl Ledger {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Keeps what is recorded of an admin's act that is stored.
+    pub(super) async fn record(&mut self, record: &Record) -> Result<(), DbErr> {
+        let text = |json: &Option<serde_json::Value>| json.as_ref().map(ToString::to_string);
+        run!(
+            self,
+            sqlx::query(RECORD)
+                .bind(record.deed.at.micros())
+                .bind(record.deed.by.map(|user| user.0))
+                .bind(record.action.as_str())
+                .bind(record.target.to_string())
+                .bind(text(&record.before))
+                .bind(text(&record.after))
+                .bind(record.deed.ip.map(|ip| ip.to_string()))
+        )
     }
 
     /// After this has answered, it is on the disk.

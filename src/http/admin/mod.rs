@@ -1,4 +1,10 @@
-//! Live figures for admins: the chat, its rooms, one room. Handlers for `routes` only.
+//! For admins. Here: live figures of the chat, its rooms, one room; the acts stand in the files
+//! beside, and what became of them in `audit`. Handlers for `routes` only.
+
+pub mod audit;
+pub mod rooms;
+pub mod users;
+pub mod words;
 
 use actix_web::{HttpResponse, web};
 use uuid::Uuid;
