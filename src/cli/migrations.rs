@@ -3,6 +3,7 @@
 use clap::Subcommand;
 
 use crate::config::Settings;
+use crate::rooms::Act;
 
 /// What to do with the schema.
 #[derive(Debug, Subcommand)]
@@ -35,7 +36,9 @@ pub(super) async fn run(settings: Settings, step: Option<Step>) -> anyhow::Resul
             Ok(())
         }
         Step::NewEpochs => {
-            super::store(&settings).await?.new_epochs().await?;
+            let store = super::store(&settings).await?;
+            store.new_epochs().await?;
+            super::acts::record(&store, &Act::EpochsChanged).await?;
             super::say("every room has a new epoch")
         }
     }

@@ -16,6 +16,7 @@ use crate::store::{Append, CONTROL_ROOM, Committed, Outcome, Store};
 
 use super::Refused;
 use super::directory::Directory;
+use super::membership::Reload;
 use super::moderating::Kick;
 use super::shards::{Shards, Whose};
 
@@ -45,6 +46,8 @@ pub enum Act {
         /// Whose.
         user: UserId,
     },
+    /// What is kept was replaced: what clients hold is of another life.
+    EpochsChanged,
     /// Sockets lose a room (4403); whoever is behind them may come again.
     Kicked {
         /// Which room.
@@ -112,6 +115,17 @@ impl Control {
         }));
     }
 
+    /// Each room finds its new epoch, and tells its sockets.
+    #[expect(clippy::disallowed_methods, reason = "one an act")]
+    fn reload_rooms(&self) {
+        for room in self.directory.handles() {
+            self.directory.send(room.id, |room| {
+                room.addr.do_send(Reload);
+                true
+            });
+        }
+    }
+
     fn carry_out(&self, event: &Event) {
         let (whose, code) = match serde_json::from_str(&event.content) {
             Ok(Act::LoginsEnded { logins }) => (Whose::Logins(logins.into()), close::SIGNED_OUT),
@@ -120,6 +134,7 @@ impl Control {
                 self.shards.all().iter().for_each(|shard| shard.pardon(user));
                 return;
             }
+            Ok(Act::EpochsChanged) => return self.reload_rooms(),
             Ok(Act::Kicked { room, whom }) => return self.kick(room, whom),
             Err(_) => {
                 log::warn!("act {} is of a kind this version does not know", event.id);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use actix::prelude::*;
 
 use crate::domain::{Author, Ban, Deed, EventId, Subject, Timestamp, UserId, clock, ids};
-use crate::protocol::close;
+use crate::protocol::{Dialect, close};
 use crate::store::writer::WriterPermit;
 use crate::store::{ChangeMembers, Changed, MemberChange, MembersChanged, RoomRows, StoreError};
 
@@ -44,7 +44,11 @@ impl Room {
         self.reloading = false;
         match read {
             Ok((Some(RoomRows { row, members, bans }), mut permits)) => {
+                let epoch = self.state.row().epoch.clone();
                 self.state.reload(row, roles(&members), bans.into_iter().collect());
+                if self.state.row().epoch != epoch {
+                    self.reset(ctx);
+                }
                 self.state.set_read(marks(&members));
                 if self.state.is_open().is_err() {
                     self.is_closed();
@@ -120,6 +124,14 @@ impl Room {
             self.arrived(Arc::new(promoted), None, ctx);
         }
         self.evict(told, ctx);
+    }
+
+    /// What native sockets hold is of another life of the room; plain ones hold nothing.
+    fn reset(&mut self, ctx: &mut Context<Self>) {
+        let native = self.state.seats().filter(|seat| seat.dialect == Dialect::Native);
+        for session in native.map(|seat| seat.session).collect::<Vec<_>>() {
+            self.remove(session, Some(close::RESET), ctx);
+        }
     }
 
     /// Puts those out who may no longer be here. `told`: who was told by a `member` frame.

@@ -31,6 +31,7 @@ mod native_acts;
 mod native_closes;
 mod native_doors;
 mod native_errors;
+mod native_faults;
 mod native_frames;
 mod native_guests;
 mod native_kill;

@@ -173,6 +173,22 @@ on_both_engines! {
         assert_ne!(entry.epoch(), epoch);
     }
 
+    async fn a_running_server_closes_with_4101_when_its_rooms_get_new_epochs(setup: Setup) {
+        let server = setup.start().await;
+        let mut native = server.native_guest().await;
+        let epoch = native.join("open").await.epoch().to_owned();
+        native.say("open", "one").await;
+        let mut plain = server.room("open").open().await;
+        let done = server.run(&["migrate", "new-epochs"], "").await;
+        assert!(done.status.success(), "{done:?}");
+        native.expect_bye_and_close(4101).await;
+        let mut again = server.native_guest().await;
+        let entry = again.join_after("open", 1, &epoch).await;
+        assert_eq!(entry.joined["verdict"], "reset");
+        again.say("open", "two").await;
+        plain.expect(&json!({"message": "two"})).await;
+    }
+
     async fn a_resume_reaches_over_a_restart(setup: Setup) {
         let server = setup.start().await;
         let alice = server.account("alice").await;

@@ -1,5 +1,5 @@
 //! `hubbub.v1`, the native protocol: what a client may ask ([`request`]), what the server says
-//! ([`say`] and its neighbours) and how it refuses ([`error`]). The session reads and answers with
+//! ([`say`] and its neighbours) and how it refuses ([`mod@error`]). The session reads and answers with
 //! it, rooms say their events with it. Pure: decides nothing, and knows no socket and no clock.
 //!
 //! To add a frame: its place in [`REQUESTS`] or [`FRAMES`], its code, then its row in the document.

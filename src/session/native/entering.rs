@@ -164,7 +164,8 @@ impl Native {
         }
         self.names.retain(|_, id| *id != room);
         self.berth.departure.leave_one(room);
-        if self.door.is_some() {
+        // Of another life of what is kept all rooms are.
+        if self.door.is_some() || code == close::RESET {
             self.out.push_back(Step::Close(code));
         } else if let Some(entering) = entering {
             self.refuse(entering.reference.as_deref(), reason(code), code.reason);
