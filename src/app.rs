@@ -63,7 +63,9 @@ impl App {
         let store = Store::open(&settings.store).await?;
         store.migrate().await.context("the tables could not be brought up to date")?;
         log::info!("the database says: {}", store.durability().await?);
-        store.nobody_is_in(clock::now()).await?;
+        if !settings.has_other_nodes() {
+            store.nobody_is_in(clock::now()).await?;
+        }
 
         let secret = signing_key(&settings, &store).await?;
         let auth = Auth::new(store.clone(), settings.auth.clone(), &secret);
@@ -147,6 +149,7 @@ async fn drain(store: &Store, rooms: &Rooms, server: &ServerHandle) {
         rooms.close_all(close::GOING_AWAY);
     }
     rooms.stop().await;
+    rooms.bus().close().await;
     server.stop(true).await;
 }
 

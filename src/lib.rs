@@ -5,6 +5,7 @@
 //! - [`protocol`]: frames, dialects, close codes.
 //! - [`config`]: the settings, one plain struct a concern. [`telemetry`]: log and metrics.
 //! - [`store`]: what is kept; the Writer commits in groups.
+//! - [`bus`]: between nodes: Redis, or nothing.
 //! - [`auth`]: tokens, passwords, logins.
 //! - [`rooms`]: the registry, a room's actor, fan-out.
 //! - [`stats`]: figures added up.
@@ -13,6 +14,7 @@
 
 pub mod app;
 pub mod auth;
+pub mod bus;
 pub mod cli;
 pub mod config;
 pub mod domain;

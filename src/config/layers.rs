@@ -212,6 +212,8 @@ fn checked(mut settings: Settings, named_production: bool) -> Result<Settings, C
         Some("server.production is on")
     } else if !settings.server.bind.ip().is_loopback() {
         Some("BIND is not loopback")
+    } else if settings.has_other_nodes() {
+        Some("REDIS_URL beside PostgreSQL means several nodes")
     } else {
         None
     };
@@ -231,12 +233,6 @@ fn checked(mut settings: Settings, named_production: bool) -> Result<Settings, C
             "auth.refresh_ttl_s is less than auth.access_ttl_s; it may be as long or longer",
         ));
     }
-    if !settings.bus.redis_url.is_empty() && values::is_postgres(&settings.store.database_url) {
-        return Err(ConfigError::Together(
-            "REDIS_URL (bus.redis_url) is set with a PostgreSQL database, which asks for several \
-             nodes, and this version does not support them: unset REDIS_URL to run one node",
-        ));
-    }
     let own = values::host(&settings.server.bind.ip().to_string());
     if let Some(own) = own.filter(|own| !settings.server.allowed_hosts.contains(own)) {
         settings.server.allowed_hosts.push(own);
@@ -254,10 +250,16 @@ impl Settings {
         settings(&Sources::default()).expect("the built-in defaults are settings")
     }
 
+    /// Whether this node is one of several: they share a database and meet in Redis.
+    #[must_use]
+    pub fn has_other_nodes(&self) -> bool {
+        !self.bus.redis_url.is_empty() && values::is_postgres(&self.store.database_url)
+    }
+
     /// What the operator should know about settings that are legal but do not do what they seem to.
     #[must_use]
     pub fn warnings(&self) -> Vec<&'static str> {
-        if self.bus.redis_url.is_empty() {
+        if self.bus.redis_url.is_empty() || self.has_other_nodes() {
             Vec::new()
         } else {
             vec![

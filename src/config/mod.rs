@@ -2,6 +2,7 @@
 //! [`load`] reads them from files, the environment and flags, called once by `cli`.
 //! Other layers get the struct of their concern and never read the environment.
 
+mod chaos;
 mod layers;
 mod load;
 mod schema;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use chaos::{Chaos, NotChaos};
 pub use layers::{ConfigError, Overrides};
 pub use load::load;
 
@@ -218,6 +220,10 @@ impl PaceSettings {
 pub struct BusSettings {
     /// `redis://HOST:PORT`; empty: one node.
     pub redis_url: String,
+    /// What names of channels and keys begin with, after `hubbub:`.
+    pub prefix: String,
+    /// What happens to what comes from other nodes, on purpose.
+    pub chaos: Chaos,
 }
 
 /// What is logged.

@@ -3,6 +3,7 @@
 
 use toml::Value;
 
+use super::chaos::Chaos;
 use super::values;
 
 /// What a setting may hold.
@@ -28,6 +29,10 @@ pub(super) enum Kind {
     DatabaseUrl,
     /// Where Redis is, or empty.
     RedisUrl,
+    /// A word of letters and digits.
+    Word,
+    /// How the bus is made unreliable on purpose, or empty.
+    Chaos,
     /// Host names.
     Hosts,
     /// Origins of web pages.
@@ -84,6 +89,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("store", "max_waiting", None, Kind::Whole(1, 1_000_000)),
     setting("store", "keep_days", None, Kind::Whole(0, 36_500)),
     setting("bus", "redis_url", Some("REDIS_URL"), Kind::RedisUrl),
+    setting("bus", "prefix", None, Kind::Word),
+    setting("bus", "chaos", None, Kind::Chaos),
     setting("auth", "secret_key", Some("SECRET_KEY"), Kind::Secret),
     setting("auth", "issuer", None, Kind::Text),
     setting("auth", "access_ttl_s", None, Kind::Whole(1, YEAR_S)),
@@ -164,6 +171,10 @@ impl Setting {
             }
             (Kind::AnyText, Value::String(_)) => Some(value.clone()),
             (Kind::Text, Value::String(text)) => (!text.trim().is_empty()).then(|| value.clone()),
+            (Kind::Word, Value::String(text)) => values::word(text).then(|| value.clone()),
+            (Kind::Chaos, Value::String(text)) => {
+                text.parse::<Chaos>().is_ok().then(|| value.clone())
+            }
             (Kind::LogFilter, Value::String(text)) => {
                 values::log_filter(text).then(|| value.clone())
             }
@@ -190,6 +201,10 @@ impl Setting {
                 "sqlite://FILE or postgres://USER:PASSWORD@HOST:PORT/DATABASE".into()
             }
             Kind::RedisUrl => "empty, redis://HOST:PORT or rediss://HOST:PORT".into(),
+            Kind::Word => "1 to 64 letters, digits and -".into(),
+            Kind::Chaos => {
+                "empty, or some of drop=5%, delay=50ms, double=2% and seed=7, with commas".into()
+            }
             Kind::Hosts => {
                 "host names or addresses without scheme, port, path or wildcard, such as chat.example.org"
                     .into()

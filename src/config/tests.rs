@@ -233,12 +233,17 @@ fn faults_on_purpose_are_for_development_alone() {
 }
 
 #[test]
-fn several_nodes_are_refused_and_redis_beside_sqlite_is_warned_of() {
+fn several_nodes_need_a_key_and_redis_beside_sqlite_is_warned_of() {
     let redis = ("REDIS_URL", "redis://cache:6379");
-    let read = with_environment(&[redis, ("DATABASE_URL", "postgres://u:hush@h/db")]);
-    let line = read.unwrap_err().to_string();
-    assert!(line.contains("does not support") && line.contains("REDIS_URL"), "{line}");
-    assert_eq!(with_environment(&[redis]).unwrap().warnings().len(), 1);
+    let several = [redis, ("DATABASE_URL", "postgres://u:hush@h/db")];
+    let line = with_environment(&several).unwrap_err().to_string();
+    assert!(line.contains("SECRET_KEY") && line.contains("several nodes"), "{line}");
+    let key = "k".repeat(32);
+    let read = with_environment(&[several[0], several[1], ("SECRET_KEY", &key)]).unwrap();
+    assert!(read.has_other_nodes() && read.warnings().is_empty());
+    let alone = with_environment(&[redis]).unwrap();
+    assert!(!alone.has_other_nodes());
+    assert_eq!(alone.warnings().len(), 1);
     assert!(Settings::defaults().warnings().is_empty());
 }
 

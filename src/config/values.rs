@@ -109,6 +109,11 @@ pub(super) fn redis_url(text: &str) -> bool {
     rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(char::is_whitespace))
 }
 
+/// 1 to 64 letters, digits and `-`.
+pub(super) fn word(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}
+
 /// `level` or `module=level`, commas between them.
 pub(super) fn log_filter(text: &str) -> bool {
     let level = |word: &str| {

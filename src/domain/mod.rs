@@ -1,4 +1,5 @@
-//! The words every layer speaks: ids, names, texts, events, people, deeds, figures and the clock.
+//! The words every layer speaks: ids, names, texts, events, people, deeds, figures, nodes and the
+//! clock.
 //! Everybody imports it; it imports nobody, and knows no actix, no database and no socket.
 
 pub mod bans;
@@ -8,6 +9,7 @@ pub mod events;
 pub mod figures;
 pub mod ids;
 pub mod names;
+pub mod nodes;
 pub mod people;
 pub mod room;
 pub mod text;
@@ -18,6 +20,7 @@ pub use deeds::{Action, Deed, Record, Target};
 pub use events::{Event, EventKind, NewEvent, Posted};
 pub use ids::{Author, EventId, LoginId, NotAnAuthor, RoomId, SessionId, UserId};
 pub use names::{RoomName, UserName};
+pub use nodes::NodeId;
 pub use people::{Identity, Role, SignedIn, UserCard};
 pub use room::{RoomKind, RoomRow};
 pub use text::MessageText;

@@ -48,8 +48,13 @@ impl Handler<AskWho> for Room {
             row.sessions += 1;
             row.nick_name = row.nick_name.take().or_else(|| seat.nick_name.clone());
         }
-        let people = self.state.presence().people();
-        let guests = people - users.len() as u64;
+        for (user, name) in self.users_elsewhere() {
+            let (username, sessions) = (name.to_owned(), 1);
+            let row = WhoRow { user_id: user.0, username, nick_name: None, sessions };
+            users.entry(user.0).or_insert(row);
+        }
+        let people = self.count_everywhere().people;
+        let guests = people.saturating_sub(users.len() as u64);
         let mut members: Vec<_> = users
             .into_values()
             .filter(|row| asked.after.is_none_or(|after| row.user_id > after))

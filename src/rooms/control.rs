@@ -8,6 +8,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use tokio::sync::oneshot;
 
+use crate::bus::{Bus, Health};
 use crate::domain::{
     Author, Event, EventId, EventKind, LoginId, NewEvent, Record, RoomId, UserId, Whom, clock, ids,
 };
@@ -22,6 +23,8 @@ use super::shards::{Shards, Whose};
 
 /// How often the room is looked at for what others stored (DESIGN, *The position check*).
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How often while no other node can say that there is something.
+const LOOK_WHILE_DOWN: Duration = Duration::from_millis(500);
 /// Acts read at a time.
 const PAGE: u64 = 500;
 /// Bytes of acts read at a time.
@@ -60,6 +63,7 @@ pub enum Act {
 /// Follows the hidden room.
 pub struct Control {
     store: Store,
+    bus: Bus,
     shards: Shards,
     directory: Arc<Directory>,
     /// Newest act that was carried out.
@@ -74,9 +78,16 @@ pub struct Control {
 impl Control {
     /// Starts after `head`, the newest act before there was any socket to close.
     #[must_use]
-    pub const fn new(store: Store, shards: Shards, directory: Arc<Directory>, head: i64) -> Self {
+    pub fn new(
+        store: Store,
+        bus: Bus,
+        shards: Shards,
+        directory: Arc<Directory>,
+        head: i64,
+    ) -> Self {
         Self {
             store,
+            bus,
             shards,
             directory,
             head,
@@ -169,6 +180,26 @@ impl Actor for Control {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.run_interval(LOOK_EVERY, Self::look);
+        if !self.bus.is_alone() {
+            ctx.run_interval(LOOK_WHILE_DOWN, |control, ctx| {
+                if control.bus.health() == Health::Down {
+                    control.look(ctx);
+                }
+            });
+        }
+    }
+}
+
+/// Another node stored an act.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct LookNow;
+
+impl Handler<LookNow> for Control {
+    type Result = ();
+
+    fn handle(&mut self, _: LookNow, ctx: &mut Self::Context) {
+        self.look(ctx);
     }
 }
 
@@ -232,6 +263,7 @@ impl Handler<Committed> for Control {
             let (_, answer) = self.waiting.swap_remove(at);
             let refused = match outcome {
                 Outcome::Stored(seq) => {
+                    self.bus.control(seq);
                     self.stored.push((seq, answer));
                     continue;
                 }

@@ -38,7 +38,7 @@ impl RoomSnapshot {
             row: state.row().clone(),
             people: state.presence().people(),
             sessions: state.presence().sessions(),
-            guests: state.presence().each().filter(|(who, _)| who.user().is_none()).count() as u64,
+            guests: state.presence().guests(),
             seq: state.head(),
             messages: state.messages,
             taken,

@@ -17,11 +17,13 @@ pub struct Gauge {
     people: AtomicU64,
     sessions: AtomicU64,
     head: AtomicI64,
+    member_rev: AtomicI64,
 }
 
 impl Gauge {
     /// The room's word.
-    pub(super) fn set(&self, presence: &Presence, head: i64) {
+    pub(super) fn set(&self, presence: &Presence, head: i64, member_rev: i64) {
+        self.member_rev.store(member_rev, Ordering::Relaxed);
         self.people.store(presence.people(), Ordering::Relaxed);
         self.sessions.store(presence.sessions(), Ordering::Relaxed);
         self.head.store(head, Ordering::Relaxed);
@@ -43,6 +45,12 @@ impl Gauge {
     #[must_use]
     pub fn sessions(&self) -> u64 {
         self.sessions.load(Ordering::Relaxed)
+    }
+
+    /// How often its members had changed when it last read them.
+    #[must_use]
+    pub fn member_rev(&self) -> i64 {
+        self.member_rev.load(Ordering::Relaxed)
     }
 
     /// `seq` of the room's newest event.

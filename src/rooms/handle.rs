@@ -1,16 +1,17 @@
 //! The handle on all rooms that `http/`, `session/` and `stats/` hold. Cheap to clone; it decides
 //! nothing, it finds the actor that does.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use actix::prelude::*;
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 
+use crate::bus::{BadUrl, Bus, View};
 use crate::config::{SessionSettings, Settings};
 use crate::domain::{
-    Deed, EventKind, Posted, Record, RoomId, RoomName, SessionId, Timestamp, UserId, clock,
+    Deed, EventKind, NodeId, Posted, Record, RoomId, RoomName, SessionId, Timestamp, UserId, clock,
 };
 use crate::protocol::CloseCode;
 use crate::protocol::native::ChatAction;
@@ -24,6 +25,7 @@ use super::gathering::Gathered;
 use super::gauge::Online;
 use super::joining::{Join, Leave};
 use super::membership::{ChangeMember, Reload};
+use super::nodes::{Asked, Ears};
 use super::posting::Post as Posting;
 use super::registry::{Bring, CloseNow, LeaveLater, Registry, note_gone};
 use super::room::RoomHandle;
@@ -34,6 +36,17 @@ use super::{Act, LiveRoom, OnlineUser, Post, Refused};
 
 /// How often a room may vanish under a caller before he is told that it is busy.
 const TRIES: usize = 3;
+/// Why rooms can't be.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// What is kept can't be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Other nodes can't be reached by this.
+    #[error("REDIS_URL: {0}")]
+    Bus(#[from] BadUrl),
+}
+
 /// The handle on all rooms.
 #[derive(Clone)]
 pub struct Rooms {
@@ -42,6 +55,8 @@ pub struct Rooms {
     registry: Addr<Registry>,
     control: Addr<Control>,
     pub(super) shards: Shards,
+    pub(super) bus: Bus,
+    questions: Arc<Mutex<mpsc::Receiver<Asked>>>,
     pub(super) online: Arc<Online>,
     pub(super) refusals: Arc<AtomicU64>,
     pub(super) gathered: Arc<Mutex<Option<Gathered>>>,
@@ -49,14 +64,22 @@ pub struct Rooms {
 }
 
 impl Rooms {
-    /// Starts the registry and `control` on this thread. The Shards are started by each worker.
+    /// Starts the registry, `control` and the way to other nodes on this thread. The Shards are
+    /// started by each worker.
     ///
     /// # Errors
-    /// When the store can't be read.
-    pub async fn start(store: Store, settings: &Settings, node: &str) -> Result<Self, StoreError> {
+    /// When the store can't be read, or the way to the others can't be one.
+    pub async fn start(store: Store, settings: &Settings, node: &str) -> Result<Self, StartError> {
         let (directory, online) = (Arc::<Directory>::default(), Arc::<Online>::default());
         let shards = Shards::default();
         let head = store.room(CONTROL_ROOM).await?.map_or(0, |room| room.last_seq);
+        let (ears, questions) = Ears::new(Arc::clone(&directory));
+        let name = NodeId::from(node);
+        let bus = if settings.has_other_nodes() {
+            Bus::start(&settings.bus, &name, Arc::clone(&ears))?
+        } else {
+            Bus::alone(&name)
+        };
         let registry = Registry::new(
             store.clone(),
             settings.rooms.clone(),
@@ -64,21 +87,37 @@ impl Rooms {
             Arc::clone(&directory),
             shards.clone(),
             Arc::clone(&online),
+            bus.clone(),
         )
         .start();
         let control =
-            Control::new(store.clone(), shards.clone(), Arc::clone(&directory), head).start();
+            Control::new(store.clone(), bus.clone(), shards.clone(), Arc::clone(&directory), head)
+                .start();
+        ears.heard_by(control.clone());
         Ok(Self {
             store,
             directory,
             registry,
             control,
             shards,
+            bus,
+            questions: Arc::new(Mutex::new(questions)),
             online,
             refusals: Arc::default(),
             gathered: Arc::default(),
             node: node.into(),
         })
+    }
+
+    /// The way to other nodes.
+    #[must_use]
+    pub const fn bus(&self) -> &Bus {
+        &self.bus
+    }
+
+    /// The next question of another node; none once there can be no more.
+    pub async fn next_question(&self) -> Option<Asked> {
+        self.questions.lock().await.recv().await
     }
 
     /// This node's name.
@@ -323,13 +362,38 @@ impl Rooms {
     /// Rooms with at least one socket, by name, then id.
     #[must_use]
     pub fn live(&self) -> Vec<LiveRoom> {
-        self.directory.list()
+        if self.bus.is_alone() {
+            return self.directory.list();
+        }
+        let seen = self.bus.view(View::rooms).into_iter();
+        seen.map(|room| LiveRoom {
+            id: room.room,
+            kind: room.tag.kind,
+            name: room.tag.name,
+            by_guest: room.tag.by_guest,
+            active_users: room.active_users,
+            sessions: room.sessions,
+        })
+        .collect()
     }
 
     /// Users with at least one socket, by id.
     #[must_use]
     pub fn online(&self) -> Vec<OnlineUser> {
-        self.online.list()
+        let mut online = self.online.list();
+        if !self.bus.is_alone() {
+            let here: HashSet<_> = online.iter().map(|user| user.id).collect();
+            let elsewhere = self.bus.view(View::online).into_iter();
+            online.extend(
+                elsewhere.filter(|user| !here.contains(&user.id)).map(|user| OnlineUser {
+                    id: user.id,
+                    username: user.name,
+                    since: user.since,
+                }),
+            );
+            online.sort_by_key(|user| user.id);
+        }
+        online
     }
 
     /// Users who went offline just now, and when: the store learns of it a moment later.

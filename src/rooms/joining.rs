@@ -12,6 +12,7 @@ use crate::protocol::{CloseCode, Dialect, Frame, Opening, close};
 use crate::store::{Store, StoreError};
 
 use super::kept::Kept;
+use super::others::Everywhere;
 use super::resume::{self, PAGE_BYTES, PAGE_EVENTS, Page, Resume, Wanted};
 use super::room::Room;
 use super::seat::Seat;
@@ -202,7 +203,7 @@ impl Room {
         if let Some(user) = seat.user() {
             self.online.went(user, clock::now());
         }
-        if is_gone {
+        if self.went_everywhere(&seat, is_gone) {
             self.light.went(&seat);
             self.tell_later(ctx);
         }
@@ -228,7 +229,7 @@ impl Room {
         if let (Some(card), false) = (&seat.card, is_again) {
             self.online.came(card, seat.since);
         }
-        if is_new {
+        if self.came_from_nowhere(&seat, is_new) {
             self.light.came(&seat);
             self.tell_later(ctx);
         }
@@ -237,7 +238,7 @@ impl Room {
                 opening_frames(*opening, seat.dialect, latest, &self.state)
             }
             (Past::Page(page), Wants::Resume(resume)) => {
-                joined_frames(page, resume, &seat, &self.state)
+                joined_frames(page, resume, &seat, &self.state, self.count_everywhere())
             }
             _ => Vec::new(),
         };
@@ -360,7 +361,13 @@ fn opening_frames(
     }
 }
 
-fn joined_frames(page: &Page, resume: &Resume, seat: &Seat, state: &RoomState) -> Vec<Frame> {
+fn joined_frames(
+    page: &Page,
+    resume: &Resume,
+    seat: &Seat,
+    state: &RoomState,
+    here: Everywhere,
+) -> Vec<Frame> {
     let user = seat.user();
     let joined = Joined {
         chat_id: state.row().id,
@@ -372,8 +379,8 @@ fn joined_frames(page: &Page, resume: &Resume, seat: &Seat, state: &RoomState) -
         from: page.from,
         to: page.to,
         more: page.more,
-        active_users: state.presence().people(),
-        sessions: state.presence().sessions(),
+        active_users: here.people,
+        sessions: here.sessions,
         me: Me {
             user_id: user.map(|user| user.0),
             nick_name: seat.nick_name.as_deref(),

@@ -3,6 +3,9 @@
 //! over a bound is left out, and the counts still hold. Pure; `telling` sends.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use uuid::Uuid;
 
 use crate::domain::{Author, UserId};
 use crate::protocol::native::Person;
@@ -67,15 +70,40 @@ impl Light {
     }
 
     fn moved(&mut self, seat: &Seat, came: bool) {
-        match self.moves.get(&seat.who) {
+        self.somebody_moved(seat.who, person(seat), came);
+    }
+
+    /// A user came to the room on another node, or went there.
+    pub fn moved_elsewhere(&mut self, user: UserId, name: &str, came: bool) {
+        let person =
+            Person { user_id: Some(user.0), username: Some(name.to_owned()), nick_name: None };
+        self.somebody_moved(Author::User(user), person, came);
+    }
+
+    /// Guests came or went there.
+    pub const fn guests_moved_elsewhere(&mut self) {
+        self.unnamed = true;
+    }
+
+    /// Somebody types on another node, or no longer.
+    pub fn typing_elsewhere(&mut self, user: Option<UserId>, name: String, on: bool) {
+        // Guests elsewhere are told apart by their names alone.
+        let key = user.map_or_else(|| nameless(&name), Author::User);
+        if self.typing.len() < SHOWN || self.typing.contains_key(&key) {
+            self.typing.insert(key, Typist { user, name, on });
+        }
+    }
+
+    fn somebody_moved(&mut self, who: Author, person: Person, came: bool) {
+        match self.moves.get(&who) {
             // Back before anybody was told that he had gone, or gone before he was seen.
             Some(before) if before.came != came => {
-                self.moves.remove(&seat.who);
+                self.moves.remove(&who);
                 self.unnamed = true;
             }
             _ if self.moves.len() >= 2 * NAMED => self.unnamed = true,
             _ => {
-                self.moves.insert(seat.who, Move { came, person: person(seat) });
+                self.moves.insert(who, Move { came, person });
             }
         }
     }
@@ -127,7 +155,16 @@ pub fn person(seat: &Seat) -> Person {
     }
 }
 
-fn shown_name(seat: &Seat) -> String {
+/// A guest on another node, of whom no more than his name is known.
+fn nameless(name: &str) -> Author {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    Author::Guest(Uuid::from_u64_pair(0, hasher.finish()))
+}
+
+/// As whoever sees him type reads it.
+#[must_use]
+pub fn shown_name(seat: &Seat) -> String {
     let nick = seat.nick_name.clone();
     nick.or_else(|| seat.card.as_ref().map(|card| card.username.clone()))
         .unwrap_or_else(|| "anonymous".into())

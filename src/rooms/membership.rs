@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 
+use crate::domain::nodes::Hint;
 use crate::domain::{Author, Ban, Deed, EventId, Subject, Timestamp, UserId, clock, ids};
 use crate::protocol::{Dialect, close};
 use crate::store::writer::WriterPermit;
@@ -116,13 +117,17 @@ impl Room {
         self.state.set_members(members, bans, member_rev);
         let mut told = None;
         if let Some(event) = event.map(Arc::new) {
+            self.tell_nodes(Hint::Event(Arc::clone(&event)));
             self.arrived(Arc::clone(&event), None, ctx);
             self.tell_member(&event);
             told = about.filter(|_| event.seq <= self.state.head());
         }
-        if let Some(promoted) = promoted {
-            self.arrived(Arc::new(promoted), None, ctx);
+        if let Some(promoted) = promoted.map(Arc::new) {
+            self.tell_nodes(Hint::Event(Arc::clone(&promoted)));
+            self.arrived(promoted, None, ctx);
         }
+        // A ban may have no event; whoever has the event asks for nothing more.
+        self.tell_nodes(Hint::Reload);
         self.evict(told, ctx);
     }
 

@@ -27,8 +27,11 @@ pub mod membership;
 #[cfg(test)]
 mod model;
 pub mod moderating;
+pub mod nodes;
+mod others;
 pub mod outlet;
 pub mod patience;
+mod positions;
 pub mod posting;
 pub mod presence;
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 
+use crate::domain::nodes::Hint;
 use crate::domain::{
     Author, Event, EventId, EventKind, NewEvent, Posted, Record, UserCard, clock, ids,
 };
@@ -144,6 +145,7 @@ impl Room {
             Outcome::Stored(seq) => {
                 let event = Arc::new(event.stored_at(seq));
                 ticket.answer(Ok(Posted { event: Arc::clone(&event), duplicate: false }));
+                self.tell_nodes(Hint::Event(Arc::clone(&event)));
                 self.arrived(event, Some(held), ctx);
             }
             Outcome::Duplicate(first) => {

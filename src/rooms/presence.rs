@@ -8,6 +8,7 @@ use crate::domain::Author;
 #[derive(Debug, Default)]
 pub struct Presence {
     sockets: HashMap<Author, u32>,
+    guests: u64,
     sessions: u64,
 }
 
@@ -17,7 +18,9 @@ impl Presence {
         self.sessions += 1;
         let sockets = self.sockets.entry(who).or_default();
         *sockets += 1;
-        *sockets == 1
+        let is_new = *sockets == 1;
+        self.guests += u64::from(is_new && who.user().is_none());
+        is_new
     }
 
     /// A socket of his went; whether he is no longer here.
@@ -27,16 +30,29 @@ impl Presence {
         *sockets -= 1;
         if *sockets == 0 {
             self.sockets.remove(&who);
+            self.guests -= u64::from(who.user().is_none());
             true
         } else {
             false
         }
     }
 
+    /// Whether he is.
+    #[must_use]
+    pub fn has(&self, who: Author) -> bool {
+        self.sockets.contains_key(&who)
+    }
+
     /// How many people are here.
     #[must_use]
     pub fn people(&self) -> u64 {
         self.sockets.len() as u64
+    }
+
+    /// How many of them are guests.
+    #[must_use]
+    pub const fn guests(&self) -> u64 {
+        self.guests
     }
 
     /// How many sockets.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use tokio::sync::{Semaphore, oneshot};
 
+use crate::bus::Bus;
 use crate::config::{FaultSettings, RoomSettings};
 use crate::domain::{RoomId, SessionId, UserId, clock};
 use crate::protocol::close;
@@ -19,6 +20,7 @@ use super::budget::WindowBudget;
 use super::directory::Directory;
 use super::gauge::{Gauge, Online};
 use super::joining::Leave;
+use super::positions::Checks;
 use super::room::{CloseRoom, Recovered, Retire, Room, RoomHandle, Start};
 use super::seat::Seat;
 use super::shards::{ShardHandle, Shards};
@@ -42,12 +44,14 @@ struct Starting {
 
 /// The supervisor of all rooms.
 pub struct Registry {
-    store: Store,
+    pub(super) store: Store,
     settings: RoomSettings,
     faults: FaultSettings,
     pub(super) directory: Arc<Directory>,
     shards: Shards,
     online: Arc<Online>,
+    pub(super) bus: Bus,
+    pub(super) checks: Checks,
     windows: Arc<WindowBudget>,
     bytes: Arc<Semaphore>,
     starting: HashMap<RoomId, Starting>,
@@ -71,6 +75,7 @@ impl Registry {
         directory: Arc<Directory>,
         shards: Shards,
         online: Arc<Online>,
+        bus: Bus,
     ) -> Self {
         let windows = WindowBudget::new(settings.windows_bytes);
         let bytes = bytes_of_node(settings.in_flight_bytes);
@@ -81,6 +86,8 @@ impl Registry {
             directory,
             shards,
             online,
+            checks: Checks::default(),
+            bus,
             windows,
             bytes,
             starting: HashMap::new(),
@@ -185,6 +192,7 @@ impl Registry {
             shards: self.shards.clone(),
             gauge: Arc::clone(&gauge),
             online: Arc::clone(&self.online),
+            bus: self.bus.clone(),
             windows: Arc::clone(&self.windows),
             gate: gate.clone(),
             registry: ctx.address(),
@@ -196,6 +204,7 @@ impl Registry {
         }
         let handle = RoomHandle { id: row.id, addr, gate, gauge };
         self.directory.insert(&row, handle.clone(), self.generation);
+        self.bus.subscribe(row.id);
         Ok(handle)
     }
 
@@ -244,6 +253,7 @@ impl Actor for Registry {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX);
+        self.check_positions(ctx);
         ctx.run_interval(NOTE_GONE, |registry, ctx| {
             let (store, online) = (registry.store.clone(), Arc::clone(&registry.online));
             ctx.spawn(async move { note_gone(&store, &online).await }.into_actor(registry));
@@ -354,6 +364,7 @@ impl Handler<Empty> for Registry {
     fn handle(&mut self, empty: Empty, ctx: &mut Self::Context) {
         if let Some(handle) = self.directory.retire(empty.room, empty.generation, empty.forwarded) {
             handle.addr.do_send(Retire);
+            self.bus.unsubscribe(empty.room);
             let (store, now) = (self.store.clone(), clock::now());
             let noting = async move {
                 if let Err(error) = store.room_left(empty.room, now).await {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 
+use crate::bus::Bus;
 use crate::config::{FaultSettings, RoomSettings};
 use crate::domain::{Event, EventId, NewEvent, Record, Role, RoomId, RoomRow, UserId, clock};
 use crate::protocol::CloseCode;
@@ -21,6 +22,7 @@ use super::budget::WindowBudget;
 use super::gauge::{Gauge, Online};
 use super::joining::{Readers, Reading};
 use super::light::Light;
+use super::others::Others;
 use super::posting::Post;
 use super::registry::{CloseNow, Died, Empty, Registry};
 use super::seat::Seat;
@@ -91,6 +93,8 @@ pub struct Room {
     pub(super) shards: Shards,
     gauge: Arc<Gauge>,
     pub(super) online: Arc<Online>,
+    pub(super) bus: Bus,
+    pub(super) others: Others,
     pub(super) gate: Gate,
     pub(super) registry: Addr<Registry>,
     generation: u64,
@@ -119,6 +123,8 @@ pub struct Start {
     pub gauge: Arc<Gauge>,
     /// Who is online.
     pub online: Arc<Online>,
+    /// The way to other nodes.
+    pub bus: Bus,
     /// How much of the newest events all rooms may hold.
     pub windows: Arc<WindowBudget>,
     /// Its permits.
@@ -165,6 +171,8 @@ impl Room {
             shards: start.shards,
             gauge: start.gauge,
             online: start.online,
+            bus: start.bus,
+            others: Others::default(),
             gate: start.gate,
             registry: start.registry,
             generation: start.generation,
@@ -193,7 +201,7 @@ impl Room {
 
     /// Shows the room's counts to others.
     pub(super) fn count(&self) {
-        self.gauge.set(self.state.presence(), self.state.head());
+        self.gauge.set(self.state.presence(), self.state.head(), self.state.row().member_rev);
     }
 
     /// Starts the time after which an idle room asks to be retired; whatever comes puts it off.
@@ -273,6 +281,7 @@ impl Handler<Recovered> for Room {
 
     fn handle(&mut self, _: Recovered, ctx: &mut Self::Context) {
         self.to_shards(|| Step::Recount);
+        self.tell_nodes_who_is_here();
         self.evict(None, ctx);
         self.check_position(ctx);
         for after in [1, 5, 40] {

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use actix::prelude::*;
 
+use crate::domain::nodes::Hint;
 use crate::domain::{UserId, clock};
 use crate::protocol::{Dialect, Frame, dialect, native};
 
-use super::light::{News, SHOWN};
+use super::light::{News, SHOWN, shown_name};
 use super::room::Room;
 use super::seat::Seat;
 use super::step::{Said, Step, Whisper};
@@ -46,6 +47,7 @@ impl Handler<Typing> for Room {
             self.light.typing(&seat, on);
             self.tell_later(ctx);
         }
+        self.tell_nodes(Hint::Typing { user: seat.user(), name: shown_name(&seat), on });
         if let Some(card) = seat.card.as_deref().filter(|_| on) {
             let frame = dialect::typing(card);
             let said = Said::encode(Dialect::is_shh, |_| Some(frame.clone()));
@@ -68,10 +70,8 @@ impl Handler<Read> for Room {
     type Result = ();
 
     fn handle(&mut self, Read { user, seq }: Read, ctx: &mut Self::Context) {
-        if self.state.read_to(user, seq) {
-            self.light.read(user, self.state.read_seq(user));
-            self.activity.forget(user);
-            self.tell_later(ctx);
+        if self.has_read(user, seq, ctx) {
+            self.tell_nodes(Hint::Read { user, seq });
         }
     }
 }
@@ -99,7 +99,7 @@ impl Room {
         }
         let chat = self.id();
         if let Some((came, went)) = &news.presence {
-            let people = self.state.presence().people();
+            let people = self.count_everywhere().people;
             let frame = native::presence(chat, people, came, went, clock::now());
             self.tell_natives(&frame, true);
         }

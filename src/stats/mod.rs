@@ -124,10 +124,10 @@ impl Stats {
         Snapshot { as_of, totals, nodes: vec![node] }
     }
 
-    /// How this node speaks to others: not at all.
+    /// How this node speaks to others.
     #[must_use]
-    pub const fn bus(&self) -> &'static str {
-        "local"
+    pub fn bus(&self) -> &'static str {
+        self.rooms.bus().health().as_str()
     }
 
     /// A page of the live rooms.

@@ -9,6 +9,7 @@ mod events;
 mod logins;
 mod marks;
 mod members;
+mod positions;
 mod queries;
 mod rooms;
 mod rows;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use sea_orm::DatabaseConnection;
 
 pub use error::StoreError;
+pub use positions::{POSITIONS_AT_A_TIME, Position};
 use queries::{For, Queries};
 pub use rooms::CONTROL_ROOM;
 pub use rows::{

@@ -49,6 +49,7 @@ mod native_stale_copy;
 mod native_store_away;
 mod native_storm;
 mod native_tickets;
+mod nodes;
 mod openapi;
 mod ops;
 mod paces;

@@ -15,6 +15,7 @@ pub mod postgres;
 pub mod proxy;
 pub mod psql;
 pub mod raw;
+pub mod redis_server;
 pub mod sender;
 pub mod server;
 pub mod setup;

@@ -1,0 +1,148 @@
+//! Several nodes on one database are one chat: with Redis between them, without it, and while it
+//! comes and goes. Nodes are real processes; so are Redis and `PostgreSQL`.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::support::postgres::fresh_database;
+use crate::support::redis_server::RedisServer;
+use crate::support::{Account, Server, Setup, eventually};
+
+/// So many nodes on a database of their own, with this Redis.
+async fn nodes<const N: usize>(redis: &RedisServer) -> [Server; N] {
+    let url = fresh_database();
+    let redis = format!("redis://{}", redis.addr());
+    let mut nodes = Vec::new();
+    for _ in 0..N {
+        let setup = Setup::direct().env("DATABASE_URL", &url).env("REDIS_URL", &redis);
+        nodes.push(setup.start().await);
+    }
+    for node in &nodes {
+        eventually("the bus is there", Duration::from_secs(20), || async {
+            let ready = node.api().get("/readyz").await.body();
+            if ready["bus"] == "connected" { Ok(()) } else { Err(ready.to_string()) }
+        })
+        .await;
+    }
+    nodes.try_into().unwrap_or_else(|_| unreachable!())
+}
+
+/// The same user at another node.
+fn at(node: &Server, account: &Account) -> Account {
+    account.at(node)
+}
+
+#[tokio::test]
+async fn what_is_said_on_one_node_is_seen_on_the_others_in_one_order() {
+    let redis = RedisServer::start();
+    let [a, b, c] = nodes(&redis).await;
+    let mut sockets = Vec::new();
+    for node in [&a, &b, &c] {
+        let mut socket = node.native_guest().await;
+        socket.join("hall").await;
+        sockets.push(socket);
+    }
+    for n in 0..30 {
+        sockets[n % 3].say("hall", &n.to_string()).await;
+    }
+    let mut orders = Vec::new();
+    for socket in &mut sockets {
+        let mut seen = Vec::new();
+        while seen.len() < 30 {
+            let frame = socket.next_of("chat_message").await;
+            seen.push((frame["seq"].as_i64().expect("a number"), frame["message"].clone()));
+        }
+        orders.push(seen);
+    }
+    let numbers: Vec<_> = orders[0].iter().map(|(seq, _)| *seq).collect();
+    assert_eq!(numbers, (1..=30).collect::<Vec<_>>());
+    assert!(orders.iter().all(|order| *order == orders[0]));
+}
+
+#[tokio::test]
+async fn with_redis_gone_the_chat_goes_on_between_nodes() {
+    let mut redis = RedisServer::start();
+    let [a, b] = nodes(&redis).await;
+    let (mut here, mut there) = (a.native_guest().await, b.native_guest().await);
+    here.join("hall").await;
+    there.join("hall").await;
+    redis.kill();
+    for n in 0..5 {
+        let text = n.to_string();
+        here.say("hall", &text).await;
+        let said = Instant::now();
+        let frame = there.next_where(|frame| frame["message"] == text).await;
+        println!("without Redis: message {n} was seen after {:?}", said.elapsed());
+        assert_eq!(frame["seq"], n + 1);
+    }
+    redis.start_again();
+    there.say("hall", "back").await;
+    here.until("back").await;
+}
+
+#[tokio::test]
+async fn who_is_there_is_one_person_on_however_many_nodes() {
+    let redis = RedisServer::start();
+    let [a, b] = nodes(&redis).await;
+    let mut guest = b.native_guest().await;
+    guest.join("hall").await;
+    let alice = a.account("alice").await;
+    let (mut first, mut second) = (a.native_as(&alice).await, b.native_as(&at(&b, &alice)).await);
+    first.join("hall").await;
+    second.join("hall").await;
+    for (node, socket) in [(&a, &mut first), (&b, &mut second)] {
+        eventually("two people", Duration::from_secs(15), || async {
+            let rooms = node.api().get("/list_rooms/").await.body();
+            let hall =
+                rooms.as_array().and_then(|rooms| rooms.iter().find(|room| room["name"] == "hall"));
+            match hall {
+                Some(hall) if hall["active_members"] == 2 => Ok(()),
+                _ => Err(rooms.to_string()),
+            }
+        })
+        .await;
+        let who = socket.ask(json!({"type": "who", "room": "hall"})).await;
+        assert_eq!((&who["active_users"], &who["guests"]), (&json!(2), &json!(1)), "{who}");
+        let names: Vec<&Value> =
+            who["members"].as_array().expect("a list").iter().map(|row| &row["username"]).collect();
+        assert_eq!(names, ["alice"]);
+    }
+    drop(b);
+    eventually("one node is gone", Duration::from_secs(15), || async {
+        let rooms = a.api().get("/list_rooms/").await.body();
+        let hall =
+            rooms.as_array().and_then(|rooms| rooms.iter().find(|room| room["name"] == "hall"));
+        match hall {
+            Some(hall) if hall["active_members"] == 1 => Ok(()),
+            _ => Err(rooms.to_string()),
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_member_who_is_removed_on_one_node_is_out_on_the_other() {
+    let redis = RedisServer::start();
+    let [a, b] = nodes(&redis).await;
+    let (alice, bob) = (a.account("alice").await, a.account("bob").await);
+    let group = alice.create_group("team", &[&bob]).await;
+    let mut his = b.native_as(&at(&b, &bob)).await;
+    his.join(&group).await;
+    let mut hers = a.native_as(&alice).await;
+    hers.join(&group).await;
+    alice.remove_from_chat(&group, &bob).await;
+    assert_eq!(his.next_of("member").await["action"], "removed");
+    let send = json!({"type": "send", "room": group, "message": "still here?"});
+    his.refused(send, "not_joined").await;
+}
+
+#[tokio::test]
+async fn signing_out_on_one_node_closes_on_the_other() {
+    let redis = RedisServer::start();
+    let [a, b] = nodes(&redis).await;
+    let alice = a.account("alice").await;
+    let socket = b.native_as(&at(&b, &alice)).await;
+    alice.log_out().await;
+    socket.expect_bye_and_close(4401).await;
+}
