@@ -73,6 +73,7 @@ impl App {
         let rooms = Rooms::start(store.clone(), &settings, &node).await?;
         actix_web::rt::spawn(upkeep(store.clone(), rooms.clone(), settings.store.keep_days));
         let stats = Stats::new(rooms.clone(), Node { name: node, started_at: clock::now() });
+        actix_web::rt::spawn(stats.clone().answer_others());
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"))?;
         let draining = Arc::new(AtomicBool::new(false));
         let max_sockets = capacity::sockets(&settings.session);

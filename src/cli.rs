@@ -41,7 +41,12 @@ struct Flags {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Runs the server; applies pending migrations first (the default)
-    Serve,
+    Serve {
+        /// Makes what comes from other nodes unreliable on purpose, to see that nothing is lost
+        /// (also `HUBBUB__BUS__CHAOS`)
+        #[arg(long, value_name = "drop=5%,delay=50ms,double=2%,seed=7")]
+        chaos: Option<String>,
+    },
     /// Migrations alone
     Migrate {
         #[command(subcommand)]
@@ -61,14 +66,19 @@ enum Command {
 #[must_use]
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
-    let flags = Overrides { bind: cli.flags.bind, database_url: cli.flags.database_url };
+    let command = cli.command.unwrap_or(Command::Serve { chaos: None });
+    let Flags { bind, database_url } = cli.flags;
+    let mut flags = Overrides { bind, database_url, chaos: None };
+    if let Command::Serve { chaos } = &command {
+        flags.chaos.clone_from(chaos);
+    }
     let settings = match config::load(flags) {
         Ok(settings) => settings,
         Err(why) => return failed(&why, 2),
     };
     telemetry::log::init(&settings.log.filter);
-    let done = match cli.command.unwrap_or(Command::Serve) {
-        Command::Serve => in_system(serve::run(settings)),
+    let done = match command {
+        Command::Serve { .. } => in_system(serve::run(settings)),
         Command::Migrate { step } => in_system(migrations::run(settings, step)),
         Command::User(act) => in_system(accounts::run(settings, act)),
         Command::Openapi => openapi(),
@@ -134,6 +144,7 @@ mod tests {
         for line in [
             "hubbub",
             "hubbub serve --bind 127.0.0.1:0",
+            "hubbub serve --chaos drop=5%,delay=50ms,double=2%,seed=7",
             "hubbub --database-url sqlite://x.db",
             "hubbub migrate",
             "hubbub migrate up",
@@ -151,7 +162,12 @@ mod tests {
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
         }
-        for line in ["hubbub fly", "hubbub user create", "hubbub user tokens --count 0"] {
+        for line in [
+            "hubbub fly",
+            "hubbub --chaos drop=5%",
+            "hubbub user create",
+            "hubbub user tokens --count 0",
+        ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
         }
     }

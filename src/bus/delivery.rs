@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix::{Message, Recipient};
 
-use crate::domain::nodes::{Hint, Question};
+use crate::domain::nodes::{ChatNews, Hint, Question};
 use crate::domain::{NodeId, RoomId, Timestamp};
 
 use super::asking::Reply;
@@ -64,6 +64,8 @@ pub enum Delivery {
     Presence(RoomId),
     /// The hidden room of acts has an event with this `seq`.
     Control(i64),
+    /// Something of a chat, for users of this node.
+    Chats(ChatNews),
     /// A question, to be answered within a second.
     Asked {
         /// What.

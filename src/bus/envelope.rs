@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::domain::nodes::{Hint, Question, micros};
+use crate::domain::nodes::{ChatNews, Hint, Question, micros};
 use crate::domain::{
     Author, Event, EventId, EventKind, NodeId, RoomId, Timestamp, UserCard, UserId,
 };
@@ -42,6 +42,8 @@ pub enum Said {
     Bye,
     /// The hidden room has an event with this `seq`.
     Control(i64),
+    /// Something of a chat, for users who are connected to whom it is said.
+    Chats(ChatNews),
     /// A question to whoever hears it.
     Ask {
         /// Given by who asks.
@@ -173,6 +175,7 @@ pub fn write(origin: &Origin, said: &Said) -> Vec<u8> {
         Said::Beat(beat) => ("beat", text(beat)),
         Said::Bye => ("bye", text(&Empty {})),
         Said::Control(seq) => ("control", text(&ControlBody { q: *seq })),
+        Said::Chats(news) => ("chats", text(news)),
         Said::Ask { id, question } => {
             let question = text(question);
             ("ask", text(&AskBody { i: *id, q: &question }))
@@ -219,6 +222,7 @@ fn body(wire: &Wire<'_>, room: Option<RoomId>) -> Option<Said> {
         ("beat", None) => Said::Beat(json(text)?),
         ("bye", None) => Said::Bye,
         ("control", None) => Said::Control(json::<ControlBody>(text)?.q),
+        ("chats", None) => Said::Chats(json(text)?),
         ("ask", None) => {
             let AskBody { i: id, q } = json(text)?;
             Said::Ask { id, question: json(q.get()) }

@@ -2,7 +2,7 @@
 //! as it is known.
 
 use super::*;
-use crate::domain::nodes::{Present, RoomTag};
+use crate::domain::nodes::{ChatAction, Present, RoomTag};
 use crate::domain::{RoomKind, Timestamp};
 use uuid::Uuid;
 
@@ -52,6 +52,11 @@ fn delta() -> Delta {
     }
 }
 
+fn news() -> ChatNews {
+    let whose = vec![(UserId(3), 2), (UserId(4), 0)];
+    ChatNews { chat: ROOM, action: ChatAction::Activity, seq: 7, whose }
+}
+
 fn read_in(text: &[u8], room: Option<RoomId>) -> Option<(Origin, Said)> {
     match read(text, room, |_, _, _| false) {
         Some(Read::From(origin, said)) => Some((origin, said)),
@@ -73,6 +78,7 @@ fn whatever_is_written_reads_back() {
         (Said::Beat(Beat { sent: 1, kept: 2, lost: 3 }), false),
         (Said::Bye, false),
         (Said::Control(9), false),
+        (Said::Chats(news()), false),
         (Said::Ask { id: 1, question: Some(Question::Load) }, false),
         (Said::Ask { id: 1, question: Some(room) }, false),
         (Said::Answer { id: 1, body }, false),

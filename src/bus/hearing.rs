@@ -80,6 +80,7 @@ impl Subscriber {
                 self.tell_presence(left);
             }
             (Said::Control(seq), _) => self.deliver(Delivery::Control(seq)),
+            (Said::Chats(news), _) => self.deliver(Delivery::Chats(news)),
             (Said::Ask { id, question }, _) => {
                 let reply = Reply::new(Arc::clone(&self.shared), node.clone(), id);
                 match question {

@@ -32,8 +32,8 @@ use actix::{Actor, Addr, Arbiter};
 use tokio::sync::watch;
 
 use crate::config::{BusSettings, Chaos};
-use crate::domain::nodes::{Answers, Hint, Moves, Present, Question, RoomTag};
-use crate::domain::{NodeId, RoomId};
+use crate::domain::nodes::{Answers, ChatNews, Hint, Moves, Present, Question, RoomTag};
+use crate::domain::{NodeId, RoomId, UserId};
 
 pub use asking::{Reply, To};
 pub use delivery::{Delivery, Full, Health, Sink, State};
@@ -134,7 +134,31 @@ impl Bus {
         self.shared.send(self.shared.channels.nodes(), &Said::Control(seq));
     }
 
+    /// Tells users' native sockets on other nodes something of a chat of theirs; a node that none
+    /// of them is connected to hears nothing of it.
+    pub fn tell_callers(&self, news: &ChatNews) {
+        if self.is_alone() {
+            return;
+        }
+        let users: Vec<UserId> = news.whose.iter().map(|(user, _)| *user).collect();
+        for (node, there) in self.view(|view| view.callers_elsewhere(&users)) {
+            let whose = news.whose.iter().filter(|(user, _)| there.contains(user));
+            let said = ChatNews { whose: whose.copied().collect(), ..news.clone() };
+            self.shared.send(self.shared.channels.node(&node), &Said::Chats(said));
+        }
+    }
+
     // ---- who is where
+
+    /// A user has a native socket here now, in whatever room.
+    pub fn called_in(&self, user: Present) {
+        self.shared.called(Ok(user));
+    }
+
+    /// He has none any more.
+    pub fn called_off(&self, user: UserId) {
+        self.shared.called(Err(user));
+    }
 
     /// Somebody came to a room here, or went.
     pub fn moved(&self, room: RoomId, tag: &RoomTag, moves: Moves) {

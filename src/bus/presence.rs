@@ -11,9 +11,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use crate::domain::nodes::{Moves, Present, RoomTag};
-use crate::domain::{NodeId, RoomId, Timestamp, UserId};
+use crate::domain::{NodeId, RoomId, RoomKind, Timestamp, UserId};
 
-use super::share::{Delta, Said, Share, Snapshot, Took};
+use super::share::{Delta, Said, Share, Snapshot, Took, is_lobby, lobby};
 
 /// A node whose heartbeat has not come for this long is gone.
 pub const GONE_AFTER: Duration = Duration::from_secs(10);
@@ -80,6 +80,17 @@ impl View {
             self.own.rooms.remove(&room);
         }
         delta
+    }
+
+    /// A user has a native socket here now, in whatever room, or no longer. Where it is noted.
+    pub fn called(&mut self, user: Result<Present, UserId>) -> RoomId {
+        let tag = RoomTag { kind: RoomKind::Control, name: None, by_guest: false };
+        let (room, moves) = match user {
+            Ok(came) => (lobby(came.id), Moves { came: vec![came], ..Moves::default() }),
+            Err(went) => (lobby(went), Moves { went: vec![went], ..Moves::default() }),
+        };
+        self.moved(room, &tag, moves);
+        room
     }
 
     /// All who are in a room here, whatever was said before; what to tell others, if anything.
@@ -290,11 +301,23 @@ impl View {
         users.into_values().cloned().collect()
     }
 
+    /// Which of these users have a native socket on which other node.
+    #[must_use]
+    pub fn callers_elsewhere(&self, users: &[UserId]) -> BTreeMap<NodeId, Vec<UserId>> {
+        let calls = |said: &Said, user: &UserId| {
+            said.rooms.get(&lobby(*user)).is_some_and(|share| share.users.contains_key(user))
+        };
+        let of = |said: &Said| users.iter().copied().filter(|user| calls(said, user)).collect();
+        let nodes = self.others.iter().map(|(node, said)| (node.clone(), of(said)));
+        nodes.filter(|(_, users): &(NodeId, Vec<UserId>)| !users.is_empty()).collect()
+    }
+
     /// Every room that somebody is in, by name, then id.
     #[must_use]
     pub fn rooms(&self) -> Vec<RoomSeen> {
         let mut rooms: HashMap<RoomId, Vec<&Share>> = HashMap::new();
-        for (room, share) in self.all().flat_map(|(_, said)| said.live()) {
+        let live = self.all().flat_map(|(_, said)| said.live());
+        for (room, share) in live.filter(|(room, _)| !is_lobby(**room)) {
             rooms.entry(*room).or_default().push(share);
         }
         let mut seen: Vec<_> =

@@ -6,9 +6,26 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::domain::nodes::{Present, RoomTag};
 use crate::domain::{RoomId, Timestamp, UserId};
+
+/// Users with a native socket are in one of these many rooms that are none, whatever rooms they
+/// follow: each is small enough to be written anew when somebody comes or goes.
+const LOBBIES: u128 = 64;
+/// Ids that no room has.
+const FIRST_LOBBY: u128 = u128::MAX - LOBBIES;
+
+/// Where a user is as soon as he has a native socket.
+pub(super) fn lobby(user: UserId) -> RoomId {
+    RoomId(Uuid::from_u128(FIRST_LOBBY + u128::from(user.0.unsigned_abs()) % LOBBIES))
+}
+
+/// Whether it is no room.
+pub(super) const fn is_lobby(room: RoomId) -> bool {
+    room.0.as_u128() >= FIRST_LOBBY
+}
 
 /// A node's share in a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::domain::nodes::Present;
 use crate::domain::nodes::{Moves, RoomTag};
-use crate::domain::{NodeId, RoomId, clock};
+use crate::domain::{NodeId, RoomId, UserId, clock};
 
 use super::asking::Asking;
 use super::channels::Channels;
@@ -98,6 +98,14 @@ impl Shared {
             delta
         });
         self.tell(room, delta);
+    }
+
+    /// Nobody follows this as it happens: whoever asks reads what is kept.
+    pub fn called(&self, user: Result<Present, UserId>) {
+        self.view(|view| {
+            let lobby = view.called(user);
+            self.note(lobby);
+        });
     }
 
     pub fn replaced(

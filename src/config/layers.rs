@@ -71,6 +71,8 @@ pub struct Overrides {
     pub bind: Option<String>,
     /// `--database-url`.
     pub database_url: Option<String>,
+    /// `--chaos`.
+    pub chaos: Option<String>,
 }
 
 /// All sources, fetched.
@@ -101,6 +103,7 @@ pub(super) fn settings(sources: &Sources) -> Result<Settings, ConfigError> {
     for (flag, section, name, text) in [
         ("--bind", "server", "bind", &sources.flags.bind),
         ("--database-url", "store", "database_url", &sources.flags.database_url),
+        ("--chaos", "bus", "chaos", &sources.flags.chaos),
     ] {
         if let (Some(setting), Some(text)) = (Setting::find(section, name), text) {
             lay(&mut all, flag, setting, &Value::String(text.clone()))?;
@@ -204,6 +207,9 @@ fn lay(
     Ok(())
 }
 
+/// Why a node that is not alone counts as production.
+const SEVERAL_NODES: &str = "REDIS_URL beside PostgreSQL means several nodes";
+
 /// What must hold of all together.
 fn checked(mut settings: Settings, named_production: bool) -> Result<Settings, ConfigError> {
     let because = if named_production {
@@ -213,7 +219,7 @@ fn checked(mut settings: Settings, named_production: bool) -> Result<Settings, C
     } else if !settings.server.bind.ip().is_loopback() {
         Some("BIND is not loopback")
     } else if settings.has_other_nodes() {
-        Some("REDIS_URL beside PostgreSQL means several nodes")
+        Some(SEVERAL_NODES)
     } else {
         None
     };
@@ -226,6 +232,14 @@ fn checked(mut settings: Settings, named_production: bool) -> Result<Settings, C
     if because.is_some() && !settings.faults.room_panics_on.is_empty() {
         return Err(ConfigError::Together(
             "faults.room_panics_on is set in production; it may be set only in development",
+        ));
+    }
+    // Several nodes on one developer's machine are what chaos is for.
+    let is_development = cfg!(debug_assertions) && because.is_none_or(|why| why == SEVERAL_NODES);
+    if !settings.bus.chaos.is_off() && !is_development && !settings.bus.allow_chaos {
+        return Err(ConfigError::Together(
+            "bus.chaos (--chaos) is set; outside a development build on loopback it may be set \
+             only beside bus.allow_chaos = true",
         ));
     }
     if settings.auth.refresh_ttl_s < settings.auth.access_ttl_s {
@@ -259,14 +273,19 @@ impl Settings {
     /// What the operator should know about settings that are legal but do not do what they seem to.
     #[must_use]
     pub fn warnings(&self) -> Vec<&'static str> {
-        if self.bus.redis_url.is_empty() || self.has_other_nodes() {
-            Vec::new()
-        } else {
-            vec![
+        let mut warnings = Vec::new();
+        if !self.bus.redis_url.is_empty() && !self.has_other_nodes() {
+            warnings.push(
                 "REDIS_URL is set, but the database is SQLite, which only one node can use: this \
                  node runs alone and does not connect to Redis",
-            ]
+            );
         }
+        if !self.bus.chaos.is_off() {
+            warnings.push(
+                "bus.chaos is set: what comes from other nodes is lost, doubled and late on purpose",
+            );
+        }
+        warnings
     }
 
     /// The same with secrets masked, to be shown.

@@ -224,6 +224,8 @@ pub struct BusSettings {
     pub prefix: String,
     /// What happens to what comes from other nodes, on purpose.
     pub chaos: Chaos,
+    /// Whether that may be in production, too.
+    pub allow_chaos: bool,
 }
 
 /// What is logged.

@@ -91,6 +91,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("bus", "redis_url", Some("REDIS_URL"), Kind::RedisUrl),
     setting("bus", "prefix", None, Kind::Word),
     setting("bus", "chaos", None, Kind::Chaos),
+    setting("bus", "allow_chaos", None, Kind::Switch),
     setting("auth", "secret_key", Some("SECRET_KEY"), Kind::Secret),
     setting("auth", "issuer", None, Kind::Text),
     setting("auth", "access_ttl_s", None, Kind::Whole(1, YEAR_S)),

@@ -81,7 +81,7 @@ fn what_comes_later_wins_key_by_key() {
     let read = settings(&sources).unwrap();
     assert_eq!((read.rooms.permits, read.server.bind.port()), (4, 4));
 
-    sources.flags = Overrides { bind: Some("localhost:5".into()), database_url: None };
+    sources.flags = Overrides { bind: Some("localhost:5".into()), database_url: None, chaos: None };
     assert_eq!(settings(&sources).unwrap().server.bind.to_string(), "127.0.0.1:5");
 }
 
@@ -220,6 +220,30 @@ fn production_needs_a_key_of_32_bytes() {
     let read = with_environment(&[("BIND", "0.0.0.0:80"), ("SECRET_KEY", &long)]).unwrap();
     assert!(read.server.production && read.server.allowed_hosts.contains(&"0.0.0.0".to_owned()));
     assert!(!Settings::defaults().server.production);
+}
+
+#[test]
+fn chaos_is_for_development_unless_it_is_allowed_by_name() {
+    let chaos = ("HUBBUB__BUS__CHAOS", "drop=5%");
+    let key = ("SECRET_KEY", "a key of thirty-two bytes or more of it");
+    let several = [("DATABASE_URL", "postgres://h/db"), ("REDIS_URL", "redis://h"), key];
+    let read = with_environment(&[&several[..], &[chaos]].concat());
+    assert_eq!(read.is_ok(), cfg!(debug_assertions), "a development build alone");
+    for production in [("HUBBUB_ENV", "production"), ("BIND", "0.0.0.0:80")] {
+        let given = [production, key, chaos];
+        let why = with_environment(&given).unwrap_err().to_string();
+        assert!(why.contains("bus.allow_chaos"), "{why}");
+        let allowed = ("HUBBUB__BUS__ALLOW_CHAOS", "on");
+        let read = with_environment(&[&given[..], &[allowed]].concat()).unwrap();
+        assert_eq!(read.warnings().len(), 1, "the log says so");
+    }
+    let flags = Overrides { chaos: Some("double=2%".into()), ..Overrides::default() };
+    let environment = pairs(&[chaos, ("HUBBUB__BUS__ALLOW_CHAOS", "on")]);
+    let read = settings(&Sources { environment, flags, ..Sources::default() }).unwrap();
+    assert_eq!((read.bus.chaos.drop_percent, read.bus.chaos.double_percent), (0, 2));
+    let flags = Overrides { chaos: Some("much".into()), ..Overrides::default() };
+    let why = settings(&Sources { flags, ..Sources::default() }).unwrap_err().to_string();
+    assert!(why.starts_with("--chaos: bus.chaos is"), "{why}");
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Figures: what rooms, shards and nodes say of themselves when asked, in the shapes of CONTRACT
 //! section 5. Snapshots only: whoever keeps a figure keeps it in a type of his own.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -114,7 +116,7 @@ impl Rate {
 }
 
 /// Percentiles of a duration, in milliseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Percentiles {
     /// Half took less.
     pub p50: f64,
@@ -124,9 +126,21 @@ pub struct Percentiles {
     pub p99: f64,
 }
 
+impl Percentiles {
+    /// The larger of each: no node is slower than that.
+    #[must_use]
+    pub const fn slowest(self, other: Self) -> Self {
+        Self {
+            p50: self.p50.max(other.p50),
+            p95: self.p95.max(other.p95),
+            p99: self.p99.max(other.p99),
+        }
+    }
+}
+
 /// What became of the frames that rooms had for sockets: `due` = `written` + `coalesced` +
 /// `dropped` + `pending`, always (PROTOCOL, promise 6).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Ledger {
     /// As the room counts it, from who is in it.
     pub due: u64,
@@ -161,7 +175,7 @@ impl Ledger {
 }
 
 /// What a node, or all of them, carry.
-#[derive(Clone, Copy, Debug, Default, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct Load {
     /// Open sockets that are in a room.
     pub sessions: u64,
@@ -171,13 +185,13 @@ pub struct Load {
     pub guests: u64,
     /// Rooms with at least one socket.
     pub rooms: u64,
-    /// Messages stored a second, over the last seconds.
+    /// Messages stored a second, over the last seconds, by whom they were posted to.
     pub messages_per_s: f64,
     /// Frames handed to sockets a second, over the last seconds.
     pub deliveries_per_s: f64,
-    /// From the commit to the last write of a broadcast.
+    /// From the commit to the last write of a broadcast; of all nodes, the slowest's.
     pub fanout_ms: Percentiles,
-    /// From the room's hand-over to the commit.
+    /// From the room's hand-over to the commit; of all nodes, the slowest's.
     pub store_ms: Percentiles,
     /// Bytes that wait for sockets to take them.
     pub queued_bytes: u64,
@@ -192,7 +206,7 @@ pub struct Load {
 }
 
 /// What a live room carries.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct RoomLoad {
     /// Its id.
     #[schema(value_type = Uuid)]
@@ -200,7 +214,7 @@ pub struct RoomLoad {
     /// Its name, null for private chats.
     pub name: Option<String>,
     /// `named`, `room`, `chat` or `pair`.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// People in it, each once however many sockets he holds.
     pub active_users: u64,
     /// Sockets in it.
@@ -224,7 +238,7 @@ pub struct RoomLoad {
 }
 
 /// A user in a room.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct UserInRoom {
     /// Row id.
     pub id: i64,
@@ -235,7 +249,7 @@ pub struct UserInRoom {
 }
 
 /// A socket in a room.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct SessionInRoom {
     /// Its id.
     #[schema(value_type = Uuid)]
@@ -251,7 +265,7 @@ pub struct SessionInRoom {
     /// When it joined.
     pub since: Timestamp,
     /// What it speaks.
-    pub dialect: &'static str,
+    pub dialect: Cow<'static, str>,
     /// Bytes that wait for it.
     pub queued_bytes: u64,
     /// When something was last received from it.
@@ -261,7 +275,7 @@ pub struct SessionInRoom {
 }
 
 /// One room, its people and its sockets.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct RoomDetail {
     /// The figures.
     #[serde(flatten)]
@@ -270,7 +284,7 @@ pub struct RoomDetail {
     pub users: Vec<UserInRoom>,
     /// Its sockets.
     pub session_list: Vec<SessionInRoom>,
-    /// What became of its frames on this node.
+    /// What became of its frames.
     pub ledger: Ledger,
 }
 

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Event, RoomId, RoomKind, Timestamp, UserId};
+use super::{Event, RoomId, RoomKind, Subject, Timestamp, UserId, Whom};
 
 /// A node's name among the nodes of one chat. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -58,6 +58,35 @@ pub enum Hint {
     },
     /// The room's row or its members changed: read them anew.
     Reload,
+}
+
+/// What befell a chat of the user's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChatAction {
+    /// He is in it now.
+    Added,
+    /// He is not, or it is gone.
+    Removed,
+    /// It has something new.
+    Activity,
+}
+
+/// Something of a chat, for the native sockets of those whose it is, wherever they are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChatNews {
+    /// Which.
+    #[serde(rename = "c")]
+    pub chat: RoomId,
+    /// What.
+    #[serde(rename = "a")]
+    pub action: ChatAction,
+    /// Its newest event, or the one that says so; 0 when there is none.
+    #[serde(rename = "q")]
+    pub seq: i64,
+    /// Whose it is, and how much each has not read.
+    #[serde(rename = "w")]
+    pub whose: Vec<(UserId, i64)>,
 }
 
 /// What a list shows of a room that may live on another node only.
@@ -116,6 +145,33 @@ pub enum Question {
         /// Rows of each at most.
         limit: usize,
     },
+    /// How a ban of somebody in a room there is kept.
+    Subject {
+        /// Which room.
+        room: RoomId,
+        /// Whom.
+        whom: Whom,
+    },
+}
+
+/// The answer to [`Question::Subject`]: none when no socket there is meant.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct SubjectSaid {
+    subject: Option<String>,
+}
+
+impl From<Option<Subject>> for SubjectSaid {
+    fn from(subject: Option<Subject>) -> Self {
+        Self { subject: subject.map(|subject| subject.to_string()) }
+    }
+}
+
+impl SubjectSaid {
+    /// As it was meant.
+    #[must_use]
+    pub fn subject(&self) -> Option<Subject> {
+        self.subject.as_deref()?.parse().ok()
+    }
 }
 
 /// What other nodes answered, and who did not.

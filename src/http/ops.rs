@@ -17,7 +17,7 @@ use super::refusals::Missing;
 use super::routes::at;
 use crate::stats::Stats;
 use crate::store::Store;
-use crate::telemetry::metrics::{Metrics, TEXT_TYPE};
+use crate::telemetry::metrics::{Counted, Metrics, TEXT_TYPE};
 
 /// The process answers.
 #[derive(Serialize, ToSchema)]
@@ -94,8 +94,36 @@ async fn scrape(
     store: web::Data<Store>,
     metrics: web::Data<Metrics>,
 ) -> Result<HttpResponse, ApiError> {
-    let (load, ledger) = (stats.snapshot().await.totals, stats.ledger().await);
-    let text = metrics.text(&load, &ledger, &store.queries()).map_err(|error| {
+    let (load, ledger) = (stats.own().await.1.load, stats.ledger().await);
+    let (queries, bus) = (store.queries(), stats.bus_figures());
+    let counted = [
+        Counted {
+            name: "hubbub_store_queries_total",
+            help: "Queries that read the database.",
+            label: "kind",
+            counts: &queries,
+        },
+        Counted {
+            name: "hubbub_bus_messages_total",
+            help: "Messages between nodes: published, received, and left out on the way out \
+                   (lost), on the way in (lagged) or as of a later version (unknown).",
+            label: "fate",
+            counts: &[
+                ("published", bus.published),
+                ("lost", bus.lost),
+                ("received", bus.received),
+                ("lagged", bus.lagged),
+                ("unknown", bus.unknown),
+            ],
+        },
+        Counted {
+            name: "hubbub_bus_bytes_total",
+            help: "Bytes of messages between nodes.",
+            label: "fate",
+            counts: &[("published", bus.published_bytes), ("received", bus.received_bytes)],
+        },
+    ];
+    let text = metrics.text(&load, &ledger, &counted).map_err(|error| {
         log::error!("the figures could not be written: {error}");
         ApiError::Internal
     })?;

@@ -2,17 +2,17 @@
 //! now, that it no longer is, and that something new waits unread. At most one word a second a
 //! chat. Part of the room's actor.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use serde::Deserialize;
 
+use crate::domain::nodes::{ChatAction, ChatNews};
 use crate::domain::{Author, Event, EventKind, UserId, Whom};
 use crate::protocol::close;
-use crate::protocol::native::ChatAction;
 
-use super::callers::ChatNews;
+use super::chats;
 use super::room::Room;
 
 /// Between two words of the same chat.
@@ -24,6 +24,8 @@ pub(super) struct Activity {
     /// Messages that a member has not read, of those members who were told before.
     unread: HashMap<UserId, i64>,
     is_new: bool,
+    /// Some of it was stored here: then this node tells those on nodes where the chat doesn't live.
+    is_own: bool,
     is_waiting: bool,
     told: Option<Instant>,
 }
@@ -59,6 +61,11 @@ impl Activity {
         }
     }
 
+    /// It was stored through this room.
+    pub(super) fn stored(&mut self, kind: EventKind) {
+        self.is_own |= kind == EventKind::Message;
+    }
+
     /// How far a member has read: counted again when he is next told.
     pub(super) fn forget(&mut self, user: UserId) {
         self.unread.remove(&user);
@@ -81,7 +88,10 @@ impl Room {
         self.activity.is_waiting = false;
         self.activity.is_new = false;
         self.activity.told = Some(Instant::now());
-        let here: Vec<_> = self.state.members().filter(|user| self.online.is_here(*user)).collect();
+        let everywhere = std::mem::take(&mut self.activity.is_own);
+        let elsewhere = if everywhere { self.members_elsewhere() } else { HashSet::new() };
+        let is_there = |user: &UserId| self.online.is_here(*user) || elsewhere.contains(user);
+        let here: Vec<_> = self.state.members().filter(is_there).collect();
         let mut further_back = Vec::new();
         for user in &here {
             if self.activity.unread.contains_key(user) {
@@ -96,7 +106,7 @@ impl Room {
             }
         }
         if further_back.is_empty() {
-            return self.tell_unread(here);
+            return self.tell_unread(here, everywhere);
         }
         let (store, room, head) = (self.store.clone(), self.id(), self.state.head());
         let counting = async move { store.unread_after(room, &further_back, head).await };
@@ -107,7 +117,7 @@ impl Room {
                     log::warn!("room {}: what is unread could not be counted: {error}", room.id());
                 }
             }
-            room.tell_unread(here);
+            room.tell_unread(here, everywhere);
             room.retire_later(ctx);
         }));
     }
@@ -123,13 +133,24 @@ impl Room {
         }
     }
 
-    fn tell_unread(&self, here: Vec<UserId>) {
-        let of = |user| Some((user, *self.activity.unread.get(&user)?));
-        self.tell_chat(ChatAction::Activity, here.into_iter().filter_map(of).collect());
+    /// Members with a native socket on another node.
+    fn members_elsewhere(&self) -> HashSet<UserId> {
+        if self.bus.is_alone() {
+            return HashSet::new();
+        }
+        let members: Vec<_> = self.state.members().collect();
+        self.bus.view(|view| view.callers_elsewhere(&members)).into_values().flatten().collect()
     }
 
-    /// Tells whom a change of members is about.
-    pub(super) fn tell_member(&mut self, event: &Event) {
+    fn tell_unread(&self, here: Vec<UserId>, everywhere: bool) {
+        let of = |user| Some((user, *self.activity.unread.get(&user)?));
+        let (action, whose) = (ChatAction::Activity, here.into_iter().filter_map(of).collect());
+        let news = ChatNews { chat: self.id(), action, seq: self.state.head(), whose };
+        chats::tell(&self.shards, &self.bus, news, everywhere);
+    }
+
+    /// Tells whom a change of members is about; with `everywhere`, on all nodes.
+    pub(super) fn tell_member(&mut self, event: &Event, everywhere: bool) {
         let Ok(words) = serde_json::from_str::<MemberWords>(&event.content) else { return };
         let user = UserId(words.user_id);
         let action = match words.action.as_str() {
@@ -138,7 +159,8 @@ impl Room {
             _ => return,
         };
         self.activity.forget(user);
-        self.tell_chat(action, vec![(user, 0)]);
+        let news = ChatNews { chat: self.id(), action, seq: event.seq, whose: vec![(user, 0)] };
+        chats::tell(&self.shards, &self.bus, news, everywhere);
     }
 
     /// A change of members that this room has not made itself, in its turn: whoever is gone by it
@@ -158,13 +180,7 @@ impl Room {
                 self.remove(session, Some(close::REMOVED), ctx);
             }
         }
-        self.tell_member(event);
+        self.tell_member(event, false);
         self.reload(ctx);
-    }
-
-    fn tell_chat(&self, action: ChatAction, whose: Vec<(UserId, i64)>) {
-        let news =
-            ChatNews { chat: self.id(), action, seq: self.state.head(), whose: whose.into() };
-        self.shards.all().iter().for_each(|shard| shard.tell_chat(news.clone()));
     }
 }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 
-use crate::domain::{LoginId, RoomId, UserCard, UserId, clock};
+use crate::domain::{LoginId, UserCard, UserId, clock};
 use crate::protocol::Frame;
-use crate::protocol::native::{self, ChatAction};
+use crate::protocol::native;
 
 use super::OnlineUser;
 use super::fanout::Shard;
@@ -48,7 +48,7 @@ impl Callers {
     /// Whoever has a socket is online, in a room or not.
     fn put(&mut self, slot: Slot, caller: Caller, online: &Online) {
         if let Some(card) = &caller.card {
-            online.came(card, clock::now());
+            online.called_in(card, clock::now());
         }
         self.take_out(slot, online);
         if let Some(user) = caller.user() {
@@ -59,13 +59,18 @@ impl Callers {
 
     fn take_out(&mut self, slot: Slot, online: &Online) {
         let Some(user) = self.each.remove(&slot).and_then(|caller| caller.user()) else { return };
-        online.went(user, clock::now());
+        online.called_off(user, clock::now());
         if let Some(slots) = self.by_user.get_mut(&user) {
             slots.retain(|other| *other != slot);
             if slots.is_empty() {
                 self.by_user.remove(&user);
             }
         }
+    }
+
+    /// A user's sockets.
+    pub(super) fn slots(&self, user: UserId) -> &[Slot] {
+        self.by_user.get(&user).map_or(&[], Vec::as_slice)
     }
 
     /// Those whom an act is about.
@@ -103,7 +108,7 @@ impl Callers {
     /// Tells those who watch what changed since the last time.
     pub fn make_good(&mut self, online: &Online) {
         if !self.watchers.is_empty() {
-            self.tell_people(&online.list());
+            self.tell_people(&online.everywhere());
             self.tell_those_behind();
         }
     }
@@ -130,7 +135,7 @@ fn change(before: &People, now: &People) -> Frame {
 }
 
 /// Light: whether the socket reads well enough to get it.
-fn tell_if_it_reads(slot: Slot, frame: &Frame) -> bool {
+pub(super) fn tell_if_it_reads(slot: Slot, frame: &Frame) -> bool {
     let Some(outlet) = outlet::find(slot) else { return false };
     let reads = !outlet.backlog().is_too_much_for_light();
     if reads {
@@ -162,48 +167,6 @@ impl ShardHandle {
     #[expect(clippy::disallowed_methods, reason = "one an act")]
     pub fn announce(&self, frame: Frame) {
         self.addr.do_send(Announce(frame));
-    }
-
-    /// Tells users' native sockets something of one of their chats.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "one a second a chat, and one a change of members"
-    )]
-    pub fn tell_chat(&self, news: ChatNews) {
-        self.addr.do_send(news);
-    }
-}
-
-/// Something of a chat, for those whose it is.
-#[derive(Clone, Debug, Message)]
-#[rtype(result = "()")]
-pub struct ChatNews {
-    /// Which.
-    pub chat: RoomId,
-    /// What.
-    pub action: ChatAction,
-    /// Its newest event.
-    pub seq: i64,
-    /// Whose it is, and how much each has not read.
-    pub whose: Arc<[(UserId, i64)]>,
-}
-
-impl Handler<ChatNews> for Shard {
-    type Result = ();
-
-    fn handle(&mut self, news: ChatNews, _: &mut Self::Context) {
-        for (user, unread) in news.whose.iter() {
-            let Some(slots) = self.callers.by_user.get(user) else { continue };
-            let frame = native::chats(news.chat, news.action, news.seq, *unread);
-            for slot in slots {
-                if news.action == ChatAction::Activity {
-                    // The next one says as much.
-                    tell_if_it_reads(*slot, &frame);
-                } else if let Some(outlet) = outlet::find(*slot) {
-                    outlet.deliver(std::slice::from_ref(&frame), None);
-                }
-            }
-        }
     }
 }
 
@@ -265,7 +228,7 @@ impl Handler<Watch> for Shard {
 
     fn handle(&mut self, Watch { slot, on }: Watch, _: &mut Self::Context) {
         if on {
-            self.callers.watch(slot, &self.online.list());
+            self.callers.watch(slot, &self.online.everywhere());
         } else {
             self.callers.watchers.remove(&slot);
         }

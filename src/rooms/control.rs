@@ -1,4 +1,4 @@
-//! Acts on users and logins, and kicks: events of one hidden room that every node follows. An act is stored
+//! Acts on users and logins, kicks, announcements: events of one hidden room that every node follows. An act is stored
 //! first, then carried out on whatever sockets live here; what another process stored (`hubbub
 //! user disable`) is found by looking again every five seconds.
 
@@ -10,7 +10,8 @@ use tokio::sync::oneshot;
 
 use crate::bus::{Bus, Health};
 use crate::domain::{
-    Author, Event, EventId, EventKind, LoginId, NewEvent, Record, RoomId, UserId, Whom, clock, ids,
+    Author, Event, EventId, EventKind, LoginId, NewEvent, Record, RoomId, Timestamp, UserId, Whom,
+    clock, ids,
 };
 use crate::protocol::close;
 use crate::store::{Append, CONTROL_ROOM, Committed, Outcome, Store};
@@ -18,7 +19,7 @@ use crate::store::{Append, CONTROL_ROOM, Committed, Outcome, Store};
 use super::Refused;
 use super::directory::Directory;
 use super::membership::Reload;
-use super::moderating::Kick;
+use super::moderating::{Kick, announce};
 use super::shards::{Shards, Whose};
 
 /// How often the room is looked at for what others stored (DESIGN, *The position check*).
@@ -57,6 +58,15 @@ pub enum Act {
         room: RoomId,
         /// Whose sockets.
         whom: Whom,
+    },
+    /// An admin says something to native sockets.
+    Announced {
+        /// What.
+        message: String,
+        /// To those in this room; none: to all.
+        room: Option<RoomId>,
+        /// When.
+        at: Timestamp,
     },
 }
 
@@ -147,6 +157,9 @@ impl Control {
             }
             Ok(Act::EpochsChanged) => return self.reload_rooms(),
             Ok(Act::Kicked { room, whom }) => return self.kick(room, whom),
+            Ok(Act::Announced { message, room, at }) => {
+                return announce(&self.shards, &self.directory, &message, room, at);
+            }
             Err(_) => {
                 log::warn!("act {} is of a kind this version does not know", event.id);
                 return;

@@ -15,6 +15,7 @@ use crate::domain::{LoginId, RoomId, UserId};
 use crate::protocol::{CloseCode, Dialect, Frame, close};
 
 use super::callers::Callers;
+use super::chats::Chats;
 use super::gauge::Online;
 use super::group::Group;
 use super::ledger::Left;
@@ -36,6 +37,7 @@ const MAILBOX: usize = 4_096;
 /// The worker's Shard.
 pub struct Shard {
     pub(super) callers: Callers,
+    pub(super) chats: Chats,
     pub(super) online: Arc<Online>,
     groups: HashMap<RoomId, Group>,
     ready: VecDeque<RoomId>,
@@ -63,6 +65,7 @@ impl Shard {
         let patience = Patience::new(limits);
         let addr = Self {
             callers: Callers::default(),
+            chats: Chats::default(),
             online,
             groups: HashMap::new(),
             ready: VecDeque::new(),

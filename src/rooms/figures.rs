@@ -20,6 +20,7 @@ pub struct RoomSnapshot {
     guests: u64,
     seq: i64,
     messages: Rate,
+    stored: Rate,
     taken: u64,
     seats: Vec<Arc<Seat>>,
     users: Vec<UserInRoom>,
@@ -28,7 +29,7 @@ pub struct RoomSnapshot {
 impl RoomSnapshot {
     /// As the room is now, with at most `limit` seats and users listed, the oldest first.
     #[must_use]
-    pub fn of(state: &RoomState, taken: u64, limit: usize) -> Self {
+    pub fn of(state: &RoomState, stored: Rate, taken: u64, limit: usize) -> Self {
         let mut seats: Vec<_> =
             if limit == 0 { Vec::new() } else { state.seats().cloned().collect() };
         seats.sort_by_key(|seat| (seat.since, seat.session));
@@ -41,6 +42,7 @@ impl RoomSnapshot {
             guests: state.presence().guests(),
             seq: state.head(),
             messages: state.messages,
+            stored,
             taken,
             seats,
             users,
@@ -77,7 +79,7 @@ impl RoomSnapshot {
         RoomLoad {
             room_id: self.row.id,
             name: self.row.name.clone(),
-            kind: self.row.kind.as_str(),
+            kind: self.row.kind.as_str().into(),
             active_users: self.people,
             sessions: self.sessions,
             seq: self.seq,
@@ -91,10 +93,10 @@ impl RoomSnapshot {
         }
     }
 
-    /// Messages stored of late.
+    /// Messages stored of late by this node: one that another stored is not counted twice.
     #[must_use]
-    pub const fn messages(&self) -> Rate {
-        self.messages
+    pub const fn stored(&self) -> Rate {
+        self.stored
     }
 }
 
@@ -130,7 +132,7 @@ pub fn session_row(seat: &Seat, looked: Looked, node: &str) -> SessionInRoom {
         ip: seat.ip.to_string(),
         node: node.to_owned(),
         since: seat.since,
-        dialect: seat.dialect.as_str(),
+        dialect: seat.dialect.as_str().into(),
         queued_bytes: looked.queued_bytes,
         last_seen: Timestamp::from_micros(clock::now().micros().saturating_sub(quiet)),
         ledger: looked.ledger,

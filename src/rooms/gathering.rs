@@ -99,7 +99,7 @@ impl Rooms {
             (Rate::default(), Rate::default(), Durations::default());
         for snapshot in snapshots {
             let figures = groups.remove(&snapshot.room()).unwrap_or_default();
-            messages.merge(snapshot.messages());
+            messages.merge(snapshot.stored());
             delivered.merge(figures.delivered);
             fanout.add(&figures.fanout);
             if let Some(load) = Self::live_load(&snapshot, &figures, &self.node, now) {

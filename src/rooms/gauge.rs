@@ -4,9 +4,12 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
+use crate::bus::Bus;
+use crate::domain::nodes::Present;
 use crate::domain::{Timestamp, UserCard, UserId};
+use crate::store::Store;
 
 use super::OnlineUser;
 use super::presence::Presence;
@@ -72,6 +75,9 @@ pub struct Online {
     here: Mutex<HashMap<UserId, Here>>,
     /// When, as long as the store does not know it.
     gone: Mutex<HashMap<UserId, Timestamp>>,
+    /// Native sockets by user, of which other nodes are told.
+    callers: Mutex<HashMap<UserId, u32>>,
+    bus: OnceLock<Bus>,
 }
 
 impl Online {
@@ -98,6 +104,46 @@ impl Online {
         }
     }
 
+    /// Other nodes are told of users with a native socket from now on.
+    pub(super) fn tell(&self, bus: &Bus) {
+        if !bus.is_alone() {
+            // Only the first one counts: there is one.
+            let _ = self.bus.set(bus.clone());
+        }
+    }
+
+    /// The way to other nodes, if there are any.
+    pub(super) fn bus(&self) -> Option<&Bus> {
+        self.bus.get()
+    }
+
+    /// A native socket of his is there.
+    pub(super) fn called_in(&self, card: &UserCard, at: Timestamp) {
+        self.came(card, at);
+        let Some(bus) = self.bus() else { return };
+        let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
+        let sockets = callers.entry(UserId(card.id)).or_default();
+        *sockets += 1;
+        if *sockets == 1 {
+            let (id, name) = (UserId(card.id), card.username.clone());
+            bus.called_in(Present { id, name, since: at });
+        }
+    }
+
+    /// One of his native sockets is gone.
+    pub(super) fn called_off(&self, user: UserId, at: Timestamp) {
+        self.went(user, at);
+        let Some(bus) = self.bus() else { return };
+        let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Entry::Occupied(mut sockets) = callers.entry(user) {
+            *sockets.get_mut() -= 1;
+            if *sockets.get() == 0 {
+                sockets.remove();
+                bus.called_off(user);
+            }
+        }
+    }
+
     /// Whether he has a socket.
     #[must_use]
     pub fn is_here(&self, user: UserId) -> bool {
@@ -110,8 +156,20 @@ impl Online {
         self.gone.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The store knows now.
-    pub(super) fn noted(&self, gone: &HashMap<UserId, Timestamp>) {
+    /// Stores when those were last seen who have gone since the last time.
+    pub(super) async fn note_gone(&self, store: &Store) {
+        let gone = self.gone();
+        let Some(newest) = gone.values().max() else { return };
+        let users: Vec<UserId> = gone.keys().copied().collect();
+        match store.seen(&users, *newest).await {
+            Ok(()) => self.noted(&gone),
+            Err(error) => {
+                log::warn!("when {} users were last seen is not stored yet: {error}", gone.len());
+            }
+        }
+    }
+
+    fn noted(&self, gone: &HashMap<UserId, Timestamp>) {
         let mut left = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
         left.retain(|user, at| gone.get(user) != Some(at));
     }

@@ -1,24 +1,23 @@
 //! The handle on all rooms that `http/`, `session/` and `stats/` hold. Cheap to clone; it decides
 //! nothing, it finds the actor that does.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use actix::prelude::*;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
-use crate::bus::{BadUrl, Bus, View};
+use crate::bus::{BadUrl, Bus};
 use crate::config::{SessionSettings, Settings};
+use crate::domain::nodes::{ChatAction, ChatNews, Hint};
 use crate::domain::{
     Deed, EventKind, NodeId, Posted, Record, RoomId, RoomName, SessionId, Timestamp, UserId, clock,
 };
 use crate::protocol::CloseCode;
-use crate::protocol::native::ChatAction;
 use crate::store::{CONTROL_ROOM, MemberChange, Store, StoreError};
 
 use super::admission::Admission;
-use super::callers::ChatNews;
+use super::chats;
 use super::control::{Control, Perform};
 use super::directory::Directory;
 use super::gathering::Gathered;
@@ -27,12 +26,12 @@ use super::joining::{Join, Leave};
 use super::membership::{ChangeMember, Reload};
 use super::nodes::{Asked, Ears};
 use super::posting::Post as Posting;
-use super::registry::{Bring, CloseNow, LeaveLater, Registry, note_gone};
+use super::registry::{Bring, CloseNow, LeaveLater, Registry};
 use super::room::RoomHandle;
 use super::shards::{Shards, Whose};
 use super::shedding::Forget;
 use super::ticket::Ticket;
-use super::{Act, LiveRoom, OnlineUser, Post, Refused};
+use super::{Act, Post, Refused};
 
 /// How often a room may vanish under a caller before he is told that it is busy.
 const TRIES: usize = 3;
@@ -73,13 +72,14 @@ impl Rooms {
         let (directory, online) = (Arc::<Directory>::default(), Arc::<Online>::default());
         let shards = Shards::default();
         let head = store.room(CONTROL_ROOM).await?.map_or(0, |room| room.last_seq);
-        let (ears, questions) = Ears::new(Arc::clone(&directory));
+        let (ears, questions) = Ears::new(Arc::clone(&directory), shards.clone());
         let name = NodeId::from(node);
         let bus = if settings.has_other_nodes() {
             Bus::start(&settings.bus, &name, Arc::clone(&ears))?
         } else {
             Bus::alone(&name)
         };
+        online.tell(&bus);
         let registry = Registry::new(
             store.clone(),
             settings.rooms.clone(),
@@ -286,6 +286,7 @@ impl Rooms {
         })?;
         self.directory.release_name(room);
         self.registry.do_send(CloseNow(room));
+        self.bus.publish(room, Hint::Reload);
         if closed {
             match self.store.members(room).await {
                 Ok(members) => {
@@ -307,9 +308,10 @@ impl Rooms {
         self.directory.handles().iter().for_each(|room| room.addr.do_send(Forget(before)));
     }
 
-    /// The room's row changed: a live room reads it anew.
+    /// The room's row changed: a live room reads it anew, on whichever node.
     #[expect(clippy::disallowed_methods, reason = "one an act")]
     pub fn reload(&self, room: RoomId) {
+        self.bus.publish(room, Hint::Reload);
         self.directory.send(room, |handle| {
             handle.addr.do_send(Reload);
             true
@@ -323,8 +325,7 @@ impl Rooms {
 
     fn tell_chat(&self, chat: RoomId, action: ChatAction, whose: &[UserId]) {
         let whose: Vec<_> = whose.iter().map(|user| (*user, 0)).collect();
-        let news = ChatNews { chat, action, seq: 0, whose: whose.into() };
-        self.shards.all().iter().for_each(|shard| shard.tell_chat(news.clone()));
+        chats::tell(&self.shards, &self.bus, ChatNews { chat, action, seq: 0, whose }, true);
     }
 
     /// Stores the act in `control` and carries it out on live sockets.
@@ -356,50 +357,7 @@ impl Rooms {
     /// The node stops: rooms end with their workers and are not made anew.
     pub async fn stop(&self) {
         self.directory.stop();
-        note_gone(&self.store, &self.online).await;
-    }
-
-    /// Rooms with at least one socket, by name, then id.
-    #[must_use]
-    pub fn live(&self) -> Vec<LiveRoom> {
-        if self.bus.is_alone() {
-            return self.directory.list();
-        }
-        let seen = self.bus.view(View::rooms).into_iter();
-        seen.map(|room| LiveRoom {
-            id: room.room,
-            kind: room.tag.kind,
-            name: room.tag.name,
-            by_guest: room.tag.by_guest,
-            active_users: room.active_users,
-            sessions: room.sessions,
-        })
-        .collect()
-    }
-
-    /// Users with at least one socket, by id.
-    #[must_use]
-    pub fn online(&self) -> Vec<OnlineUser> {
-        let mut online = self.online.list();
-        if !self.bus.is_alone() {
-            let here: HashSet<_> = online.iter().map(|user| user.id).collect();
-            let elsewhere = self.bus.view(View::online).into_iter();
-            online.extend(
-                elsewhere.filter(|user| !here.contains(&user.id)).map(|user| OnlineUser {
-                    id: user.id,
-                    username: user.name,
-                    since: user.since,
-                }),
-            );
-            online.sort_by_key(|user| user.id);
-        }
-        online
-    }
-
-    /// Users who went offline just now, and when: the store learns of it a moment later.
-    #[must_use]
-    pub fn just_gone(&self) -> HashMap<UserId, Timestamp> {
-        self.online.gone()
+        self.online.note_gone(&self.store).await;
     }
 
     /// Counts a refused handshake or post.

@@ -117,12 +117,14 @@ impl Room {
         self.state.set_members(members, bans, member_rev);
         let mut told = None;
         if let Some(event) = event.map(Arc::new) {
+            self.stored.add(clock::now(), 1);
             self.tell_nodes(Hint::Event(Arc::clone(&event)));
             self.arrived(Arc::clone(&event), None, ctx);
-            self.tell_member(&event);
+            self.tell_member(&event, true);
             told = about.filter(|_| event.seq <= self.state.head());
         }
         if let Some(promoted) = promoted.map(Arc::new) {
+            self.stored.add(clock::now(), 1);
             self.tell_nodes(Hint::Event(Arc::clone(&promoted)));
             self.arrived(promoted, None, ctx);
         }

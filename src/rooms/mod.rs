@@ -9,6 +9,7 @@ pub mod admission;
 pub mod asking;
 pub mod budget;
 pub mod callers;
+pub mod chats;
 pub mod control;
 pub mod directory;
 #[cfg(test)]
@@ -23,6 +24,7 @@ pub mod joining;
 mod kept;
 pub mod ledger;
 pub mod light;
+mod lists;
 pub mod membership;
 #[cfg(test)]
 mod model;

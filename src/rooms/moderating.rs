@@ -7,6 +7,8 @@ use std::sync::Arc;
 use actix::prelude::*;
 use serde_json::json;
 
+use crate::bus::To;
+use crate::domain::nodes::{Question, SubjectSaid};
 use crate::domain::{
     Action, Author, Deed, Event, EventKind, Posted, Record, RoomId, Subject, Target, Timestamp,
     UserCard, UserId, Whom,
@@ -15,9 +17,11 @@ use crate::protocol::{Dialect, Frame, close, native};
 use crate::store::MemberChange;
 
 use super::control::Act;
+use super::directory::Directory;
 use super::handle::Rooms;
 use super::posting::Post;
 use super::room::Room;
+use super::shards::Shards;
 use super::step::Step;
 use super::{Refused, RoomHandle};
 
@@ -33,21 +37,31 @@ impl Rooms {
         self.perform(by, Act::Kicked { room, whom }, Some(record)).await
     }
 
-    /// How a ban of somebody is kept: as what he is in the room now. None when he can't be told by
-    /// a socket that is not there.
-    ///
-    /// # Errors
-    /// When the room does not answer.
-    pub async fn subject_of(&self, room: RoomId, whom: Whom) -> Result<Option<Subject>, Refused> {
-        match (self.directory.send(room, |_| false), whom) {
-            (Some(handle), _) => {
-                handle.addr.send(AskSubject(whom)).await.map_err(|_| Refused::Busy)
-            }
-            (None, Whom::User(user)) => Ok(Some(Subject::User(user))),
-            (None, Whom::Guest(guest)) => Ok(Some(Subject::Guest(guest))),
-            (None, Whom::Address(ip)) => Ok(Some(Subject::Address(ip))),
-            (None, Whom::Session(_)) => Ok(None),
+    /// How a ban of somebody is kept: as what he is in the room now, on whichever node. None when he
+    /// can't be told by a socket that is not there.
+    pub async fn subject_of(&self, room: RoomId, whom: Whom) -> Option<Subject> {
+        match whom {
+            Whom::User(user) => return Some(Subject::User(user)),
+            Whom::Address(ip) => return Some(Subject::Address(ip)),
+            Whom::Guest(_) | Whom::Session(_) => {}
         }
+        if let Some(here) = self.subject_here(room, whom).await {
+            return Some(here);
+        }
+        let asked = self.bus.ask(To::Others, Question::Subject { room, whom });
+        let (said, _) = asked.await.read::<SubjectSaid>();
+        let there = said.iter().find_map(|(_, said)| said.subject());
+        // One who is not there now may come again with his token.
+        there.or(match whom {
+            Whom::Guest(guest) => Some(Subject::Guest(guest)),
+            _ => None,
+        })
+    }
+
+    /// The same, of sockets of this node.
+    pub async fn subject_here(&self, room: RoomId, whom: Whom) -> Option<Subject> {
+        let handle = self.directory.send(room, |_| false)?;
+        handle.addr.send(AskSubject(whom)).await.ok().flatten()
     }
 
     /// Bans somebody from a room or ends a ban: stored with its record, then carried out.
@@ -108,18 +122,42 @@ impl Rooms {
         Ok(posted)
     }
 
-    /// Says something to every native socket of this node, or to those in a room.
-    #[expect(clippy::disallowed_methods, reason = "one an act")]
-    pub fn announce(&self, message: &str, room: Option<RoomId>, at: Timestamp) {
-        let frame = native::announcement(message, room, at);
-        let Some(room) = room else {
-            return self.shards.all().iter().for_each(|shard| shard.announce(frame.clone()));
-        };
-        self.directory.send(room, |handle: &RoomHandle| {
-            handle.addr.do_send(Announce(frame));
-            true
-        });
+    /// Says something to every native socket on all nodes, or to those in a room: recorded, then
+    /// said.
+    ///
+    /// # Errors
+    /// When it could not be stored.
+    pub async fn announce(
+        &self,
+        message: String,
+        room: Option<RoomId>,
+        deed: Deed,
+    ) -> Result<(), Refused> {
+        let Some(by) = deed.by else { return Err(Refused::Internal) };
+        let target = room.map_or(Target::Everybody, Target::Room);
+        let after = Some(json!({ "bytes": message.len() }));
+        let record = deed.was(Action::Announce, target, None, after);
+        self.perform(by, Act::Announced { message, room, at: deed.at }, Some(record)).await
     }
+}
+
+/// An admin's word to the native sockets of this node.
+#[expect(clippy::disallowed_methods, reason = "one an act")]
+pub(super) fn announce(
+    shards: &Shards,
+    directory: &Directory,
+    message: &str,
+    room: Option<RoomId>,
+    at: Timestamp,
+) {
+    let frame = native::announcement(message, room, at);
+    let Some(room) = room else {
+        return shards.all().iter().for_each(|shard| shard.announce(frame.clone()));
+    };
+    directory.send(room, |handle: &RoomHandle| {
+        handle.addr.do_send(Announce(frame));
+        true
+    });
 }
 
 /// Sockets lose the room: those that an admin means.

@@ -7,12 +7,13 @@ use actix::prelude::*;
 use tokio::sync::mpsc;
 
 use crate::bus::{Delivery, Full, Reply, Sink};
-use crate::domain::nodes::{Hint, Question};
+use crate::domain::nodes::{ChatAction, ChatNews, Hint, Question};
 use crate::domain::{RoomId, UserId};
 
 use super::control::{Control, LookNow};
 use super::directory::Directory;
 use super::room::{Room, RoomHandle};
+use super::shards::Shards;
 
 /// Questions of other nodes that wait to be answered; beyond it they are left unanswered, and the
 /// one who asked says so.
@@ -24,16 +25,18 @@ pub type Asked = (Question, Reply);
 /// Takes what the bus brings, on the bus's own thread, and hands it on at once.
 pub struct Ears {
     directory: Arc<Directory>,
+    shards: Shards,
     control: OnceLock<Addr<Control>>,
     questions: mpsc::Sender<Asked>,
 }
 
 impl Ears {
-    /// For the rooms of this directory; questions come out of the other end.
+    /// For the rooms of this directory and the sockets of these Shards; questions come out of the
+    /// other end.
     #[must_use]
-    pub fn new(directory: Arc<Directory>) -> (Arc<Self>, mpsc::Receiver<Asked>) {
+    pub fn new(directory: Arc<Directory>, shards: Shards) -> (Arc<Self>, mpsc::Receiver<Asked>) {
         let (questions, asked) = mpsc::channel(QUESTIONS);
-        (Arc::new(Self { directory, control: OnceLock::new(), questions }), asked)
+        (Arc::new(Self { directory, shards, control: OnceLock::new(), questions }), asked)
     }
 
     /// Acts on users and logins are heard by this one from now on.
@@ -53,6 +56,15 @@ impl Ears {
         });
         if is_full { Err(Full) } else { Ok(()) }
     }
+
+    /// A chat that lives here speaks for itself.
+    fn hear_of_chat(&self, news: ChatNews) {
+        let is_here = self.directory.send(news.chat, |_| false).is_some();
+        if !is_here || news.action != ChatAction::Activity {
+            let news = Arc::new(news);
+            self.shards.all().iter().for_each(|shard| shard.hear_of_chat(&news));
+        }
+    }
 }
 
 impl Sink for Ears {
@@ -65,6 +77,10 @@ impl Sink for Ears {
                 Some(control) => control.try_send(LookNow).map_err(|_| Full),
                 None => Ok(()),
             },
+            Delivery::Chats(news) => {
+                self.hear_of_chat(news);
+                Ok(())
+            }
             // Whoever asked is told that this node said nothing.
             Delivery::Asked { question, reply } => {
                 drop(self.questions.try_send((question, reply)));

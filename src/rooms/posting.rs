@@ -145,6 +145,8 @@ impl Room {
             Outcome::Stored(seq) => {
                 let event = Arc::new(event.stored_at(seq));
                 ticket.answer(Ok(Posted { event: Arc::clone(&event), duplicate: false }));
+                self.stored.add(clock::now(), 1);
+                self.activity.stored(event.kind);
                 self.tell_nodes(Hint::Event(Arc::clone(&event)));
                 self.arrived(event, Some(held), ctx);
             }

@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::bus::Bus;
 use crate::config::{FaultSettings, RoomSettings};
-use crate::domain::{RoomId, SessionId, UserId, clock};
+use crate::domain::{RoomId, SessionId, clock};
 use crate::protocol::close;
 use crate::store::{RoomRows, Store, StoreError};
 
@@ -256,21 +256,8 @@ impl Actor for Registry {
         self.check_positions(ctx);
         ctx.run_interval(NOTE_GONE, |registry, ctx| {
             let (store, online) = (registry.store.clone(), Arc::clone(&registry.online));
-            ctx.spawn(async move { note_gone(&store, &online).await }.into_actor(registry));
+            ctx.spawn(async move { online.note_gone(&store).await }.into_actor(registry));
         });
-    }
-}
-
-/// Stores when those were last seen who have gone since the last time.
-pub(super) async fn note_gone(store: &Store, online: &Online) {
-    let gone = online.gone();
-    let Some(newest) = gone.values().max() else { return };
-    let users: Vec<UserId> = gone.keys().copied().collect();
-    match store.seen(&users, *newest).await {
-        Ok(()) => online.noted(&gone),
-        Err(error) => {
-            log::warn!("when {} users were last seen is not stored yet: {error}", gone.len());
-        }
     }
 }
 

@@ -11,6 +11,7 @@ use actix::prelude::*;
 
 use crate::bus::Bus;
 use crate::config::{FaultSettings, RoomSettings};
+use crate::domain::figures::Rate;
 use crate::domain::{Event, EventId, NewEvent, Record, Role, RoomId, RoomRow, UserId, clock};
 use crate::protocol::CloseCode;
 use crate::store::{MemberRow, RoomRows, Store};
@@ -88,6 +89,8 @@ pub struct Room {
     /// What is not stored and not told yet.
     pub(super) light: Light,
     pub(super) activity: Activity,
+    /// What was stored through this room, not another node's.
+    pub(super) stored: Rate,
     pub(super) settings: RoomSettings,
     pub(super) faults: FaultSettings,
     pub(super) shards: Shards,
@@ -166,6 +169,7 @@ impl Room {
             is_behind: start.reached.is_some(),
             light: Light::default(),
             activity: Activity::default(),
+            stored: Rate::default(),
             settings: start.settings,
             faults: start.faults,
             shards: start.shards,
@@ -334,6 +338,7 @@ impl Handler<Snapshot> for Room {
         self.to_shards(|| Step::Audit(Arc::clone(&dues)));
         MessageResult(super::figures::RoomSnapshot::of(
             &self.state,
+            self.stored,
             self.gate.taken(self.settings.permits),
             seats,
         ))

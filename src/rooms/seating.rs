@@ -83,19 +83,11 @@ impl RoomState {
             .collect()
     }
 
-    /// Whom an admin means in this room; none when no socket here says so.
+    /// How a ban of whoever is behind a socket here is kept; none when no socket here is meant.
     #[must_use]
     pub fn subject_of(&self, whom: Whom) -> Option<Subject> {
         let mut meant = self.seats().filter(|seat| whom.fits(seat.who, seat.session, seat.ip));
-        match whom {
-            Whom::User(user) => Some(Subject::User(user)),
-            Whom::Address(ip) => Some(Subject::Address(ip)),
-            Whom::Session(_) => meant.next().map(|seat| seat.subject()),
-            // One who is not here now may come again with his token.
-            Whom::Guest(guest) => {
-                Some(meant.next().map_or(Subject::Guest(guest), |seat| seat.subject()))
-            }
-        }
+        meant.next().map(|seat| seat.subject())
     }
 
     /// Whether some socket speaks it.

@@ -123,7 +123,7 @@ mod tests {
         RoomLoad {
             room_id: RoomId(ids::at(Timestamp::from_secs(1))),
             name: name.map(str::to_owned),
-            kind: "named",
+            kind: "named".into(),
             active_users,
             sessions: active_users,
             seq: 0,

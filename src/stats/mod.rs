@@ -1,17 +1,20 @@
-//! Live figures in the shapes of CONTRACT section 5: asked of the rooms, sorted, searched and
-//! paged. Called by `http/admin` and `http/ops`. Keeps nothing: whoever asks twice gets two
-//! answers.
+//! Live figures in the shapes of CONTRACT section 5: asked of the rooms and of other nodes, added
+//! up, sorted, searched and paged. Called by `http/admin` and `http/ops`. Keeps nothing but others'
+//! answers for a second.
 
+mod asking;
 mod listing;
+mod merging;
 mod process;
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::bus::{Figures, View};
 use crate::domain::figures::{Ledger, Load, RoomDetail, RoomLoad};
-use crate::domain::{RoomId, Timestamp};
+use crate::domain::{NodeId, RoomId, Timestamp};
 use crate::rooms::Rooms;
 pub use listing::{BadCursor, Sort};
 
@@ -28,19 +31,19 @@ pub struct Node {
 }
 
 /// One node's figures.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct NodeLoad {
     /// Its name.
     #[schema(example = "node-1")]
     pub node: String,
     /// Of the program it runs.
     #[schema(example = "0.1.0")]
-    pub version: &'static str,
+    pub version: String,
     /// When it started.
     pub started_at: Timestamp,
-    /// `local`: it runs alone.
+    /// `local` (it runs alone), `connected` or `down`.
     #[schema(example = "local")]
-    pub bus: &'static str,
+    pub bus: String,
     /// Its figures.
     #[serde(flatten)]
     pub load: Load,
@@ -51,10 +54,13 @@ pub struct NodeLoad {
 pub struct Snapshot {
     /// When the rooms were asked.
     pub as_of: Timestamp,
-    /// All nodes together.
+    /// All nodes together: everybody counts once.
     pub totals: Load,
-    /// Each node.
+    /// Each node, by name.
     pub nodes: Vec<NodeLoad>,
+    /// Nodes that did not answer within a second; left out when all did.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
 }
 
 /// A page of live rooms.
@@ -66,6 +72,9 @@ pub struct RoomsPage {
     pub rooms: Vec<RoomLoad>,
     /// `?after=` for the next page, null on the last.
     pub next: Option<String>,
+    /// Nodes that did not answer within a second; left out when all did.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
 }
 
 /// One room with a page of its people and sockets.
@@ -76,6 +85,9 @@ pub struct DetailPage {
     pub detail: RoomDetail,
     /// `?after=` for more users and sockets, null when there are none.
     pub next: Option<String>,
+    /// Nodes that did not answer within a second; left out when all did.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
 }
 
 /// Which live rooms, in which order.
@@ -96,13 +108,18 @@ pub struct Wanted {
 pub struct Stats {
     rooms: Rooms,
     node: Arc<Node>,
+    others: Arc<asking::Others>,
+}
+
+fn names(nodes: &[NodeId]) -> Vec<String> {
+    nodes.iter().map(NodeId::to_string).collect()
 }
 
 impl Stats {
     /// Over these rooms, on this node.
     #[must_use]
     pub fn new(rooms: Rooms, node: Node) -> Self {
-        Self { rooms, node: Arc::new(node) }
+        Self { rooms, node: Arc::new(node), others: Arc::default() }
     }
 
     /// What became of the frames that rooms had for sockets.
@@ -110,18 +127,38 @@ impl Stats {
         self.rooms.ledger().await
     }
 
-    /// All there is, and each node's part in it.
-    pub async fn snapshot(&self) -> Snapshot {
-        let (as_of, mut totals) = self.rooms.load().await;
-        (totals.cpu_s, totals.rss_bytes) = process::used();
+    /// This node alone, and when it was asked.
+    pub async fn own(&self) -> (Timestamp, NodeLoad) {
+        let (as_of, mut load) = self.rooms.load().await;
+        (load.cpu_s, load.rss_bytes) = process::used();
         let node = NodeLoad {
             node: self.node.name.clone(),
-            version: env!("CARGO_PKG_VERSION"),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
             started_at: self.node.started_at,
-            bus: self.bus(),
-            load: totals,
+            bus: self.bus().to_owned(),
+            load,
         };
-        Snapshot { as_of, totals, nodes: vec![node] }
+        (as_of, node)
+    }
+
+    /// How much went between this node and others.
+    #[must_use]
+    pub fn bus_figures(&self) -> Figures {
+        self.rooms.bus().figures()
+    }
+
+    /// All there is, and each node's part in it.
+    pub async fn snapshot(&self) -> Snapshot {
+        let (as_of, own) = self.own().await;
+        let said = self.other_loads().await;
+        let mut nodes = said.answers.clone();
+        nodes.push(own);
+        nodes.sort_by(|a, b| a.node.cmp(&b.node));
+        let loads: Vec<Load> = nodes.iter().map(|node| node.load).collect();
+        let (users, rooms) =
+            self.rooms.bus().view(|view| (view.online().len(), view.rooms().len()));
+        let totals = merging::total(&loads, users as u64, rooms as u64);
+        Snapshot { as_of, totals, nodes, missing: names(&said.missing) }
     }
 
     /// How this node speaks to others.
@@ -135,9 +172,14 @@ impl Stats {
     /// # Errors
     /// The cursor is not one of this list's.
     pub async fn rooms(&self, wanted: &Wanted) -> Result<RoomsPage, BadCursor> {
-        let (as_of, loads) = self.rooms.loads().await;
+        let (as_of, own) = self.rooms.loads().await;
+        let said = self.other_rooms().await;
+        let people = self.rooms.bus().view(View::rooms).into_iter();
+        let people = people.map(|seen| (seen.room, seen.active_users)).collect();
+        let others = said.answers.iter().flatten();
+        let loads = merging::rooms(own.iter().chain(others).cloned(), &people);
         let (rooms, next) = listing::page(&loads, wanted)?;
-        Ok(RoomsPage { as_of, rooms, next })
+        Ok(RoomsPage { as_of, rooms, next, missing: names(&said.missing) })
     }
 
     /// One live room with at most `limit` of its people and sockets each, from the place that
@@ -155,11 +197,17 @@ impl Stats {
         if skipped > DETAIL_MAX {
             return Err(BadCursor);
         }
-        let detail = self.rooms.detail(room, skipped + limit + 1).await;
-        Ok(detail.map(|mut detail| {
+        let wanted = skipped + limit + 1;
+        let said = self.elsewhere(room, wanted).await;
+        let mut shares = said.answers;
+        shares.extend(self.rooms.detail(room, wanted).await);
+        let people = self.rooms.bus().view(|view| view.people(room));
+        let people = people.users.len() as u64 + people.guests;
+        Ok(merging::detail(shares, people, wanted).map(|mut detail| {
             let more = listing::window(&mut detail.users, skipped, limit)
                 | listing::window(&mut detail.session_list, skipped, limit);
-            DetailPage { detail, next: more.then(|| (skipped + limit).to_string()) }
+            let next = more.then(|| (skipped + limit).to_string());
+            DetailPage { detail, next, missing: names(&said.missing) }
         }))
     }
 }

@@ -103,6 +103,22 @@ fn postgres_is_away(code: &str) -> bool {
         || matches!(code, "40001" | "40P01" | "55P03" | "25P03" | "25006")
 }
 
+/// Whether the database is there, and others hold what this one waits for.
+pub(super) fn is_contended(error: &DbErr) -> bool {
+    let (DbErr::Conn(RuntimeErr::SqlxError(error))
+    | DbErr::Exec(RuntimeErr::SqlxError(error))
+    | DbErr::Query(RuntimeErr::SqlxError(error))) = error
+    else {
+        return false;
+    };
+    let sqlx::Error::Database(error) = &**error else { return false };
+    let code = error.code().unwrap_or_default();
+    if error.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() {
+        return code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6));
+    }
+    matches!(&*code, "40001" | "40P01" | "55P03" | "57014" | "25P03")
+}
+
 /// Whether a unique index refused it, and which (the database's text names the column).
 pub(super) fn unique_violation(error: &DbErr) -> Option<String> {
     match error.sql_err() {

@@ -12,6 +12,7 @@ mod lane;
 mod ledger;
 mod plan;
 mod postgres;
+mod reach;
 mod sqlite;
 
 use std::sync::Arc;
@@ -204,9 +205,12 @@ impl Writer {
         Self { inner: Arc::new(Inner { lanes, places, max_waiting, counters }) }
     }
 
-    /// A place in the queue now, or none: `busy`.
+    /// A place in the queue now, or none: `busy`. There is none while the database is away.
     #[must_use]
     pub fn try_permit(&self) -> Option<WriterPermit> {
+        if self.inner.counters.reach.is_away() {
+            return None;
+        }
         let place = Arc::clone(&self.inner.places).try_acquire_owned().ok()?;
         Some(WriterPermit { _place: place })
     }

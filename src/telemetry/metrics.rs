@@ -21,6 +21,19 @@ const REQUEST_EDGES: [f64; 9] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 1
 /// Methods that get a label of their own; a client may invent others.
 const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS"];
 
+/// Counts since the start that somebody else keeps, by one label.
+#[derive(Clone, Copy, Debug)]
+pub struct Counted<'a> {
+    /// By the conventions: `hubbub_…_total`.
+    pub name: &'a str,
+    /// What is counted.
+    pub help: &'a str,
+    /// By what.
+    pub label: &'a str,
+    /// How many of each.
+    pub counts: &'a [(&'static str, u64)],
+}
+
 /// The figures of this process. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -123,8 +136,7 @@ impl Metrics {
         self.inner.request_seconds.with_label_values(&[method]).observe(seconds);
     }
 
-    /// Everything as text, with the rooms' figures of now and what the store has counted: its
-    /// queries since the start, by kind.
+    /// Everything as text, with the rooms' figures of now and what others have counted.
     ///
     /// # Errors
     /// When the encoder fails.
@@ -132,7 +144,7 @@ impl Metrics {
         &self,
         load: &Load,
         ledger: &Ledger,
-        queries: &[(&'static str, u64)],
+        counted: &[Counted<'_>],
     ) -> prometheus::Result<Vec<u8>> {
         let figures = &self.inner;
         for (gauge, value) in [
@@ -163,16 +175,15 @@ impl Metrics {
         figures.messages_per_s.set(load.messages_per_s);
         figures.deliveries_per_s.set(load.deliveries_per_s);
         figures.cpu_s.set(load.cpu_s);
-        // The counts are kept elsewhere: a counter made for this answer can't be added to twice.
-        let by_kind = IntCounterVec::new(
-            Opts::new("hubbub_store_queries_total", "Queries that read the database."),
-            &["kind"],
-        )?;
-        for (kind, count) in queries {
-            by_kind.with_label_values(&[*kind]).inc_by(*count);
-        }
         let mut all = figures.registry.gather();
-        all.extend(by_kind.collect());
+        for Counted { name, help, label, counts } in counted {
+            // They are kept elsewhere: a counter made for this answer can't be added to twice.
+            let family = IntCounterVec::new(Opts::new(*name, *help), &[label])?;
+            for (of, count) in *counts {
+                family.with_label_values(&[*of]).inc_by(*count);
+            }
+            all.extend(family.collect());
+        }
         let mut text = Vec::new();
         TextEncoder::new().encode(&all, &mut text)?;
         Ok(text)
@@ -190,9 +201,13 @@ mod tests {
         metrics.request("BREW", 418, Duration::from_millis(3));
         let load = Load { sessions: 7, ..Load::default() };
         let ledger = Ledger { due: 3, written: 3, ..Ledger::default() };
-        let text =
-            String::from_utf8(metrics.text(&load, &ledger, &[("history", 3), ("rooms", 0)])?)
-                .unwrap_or_default();
+        let queries = Counted {
+            name: "hubbub_store_queries_total",
+            help: "Queries.",
+            label: "kind",
+            counts: &[("history", 3), ("rooms", 0)],
+        };
+        let text = String::from_utf8(metrics.text(&load, &ledger, &[queries])?).unwrap_or_default();
         for line in [
             "hubbub_sessions 7",
             "hubbub_frames{fate=\"written\"} 3",

@@ -5,33 +5,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::postgres::fresh_database;
+use crate::support::eventually;
+use crate::support::nodes::nodes;
 use crate::support::redis_server::RedisServer;
-use crate::support::{Account, Server, Setup, eventually};
-
-/// So many nodes on a database of their own, with this Redis.
-async fn nodes<const N: usize>(redis: &RedisServer) -> [Server; N] {
-    let url = fresh_database();
-    let redis = format!("redis://{}", redis.addr());
-    let mut nodes = Vec::new();
-    for _ in 0..N {
-        let setup = Setup::direct().env("DATABASE_URL", &url).env("REDIS_URL", &redis);
-        nodes.push(setup.start().await);
-    }
-    for node in &nodes {
-        eventually("the bus is there", Duration::from_secs(20), || async {
-            let ready = node.api().get("/readyz").await.body();
-            if ready["bus"] == "connected" { Ok(()) } else { Err(ready.to_string()) }
-        })
-        .await;
-    }
-    nodes.try_into().unwrap_or_else(|_| unreachable!())
-}
-
-/// The same user at another node.
-fn at(node: &Server, account: &Account) -> Account {
-    account.at(node)
-}
 
 #[tokio::test]
 async fn what_is_said_on_one_node_is_seen_on_the_others_in_one_order() {
@@ -88,7 +64,7 @@ async fn who_is_there_is_one_person_on_however_many_nodes() {
     let mut guest = b.native_guest().await;
     guest.join("hall").await;
     let alice = a.account("alice").await;
-    let (mut first, mut second) = (a.native_as(&alice).await, b.native_as(&at(&b, &alice)).await);
+    let (mut first, mut second) = (a.native_as(&alice).await, b.native_as(&alice.at(&b)).await);
     first.join("hall").await;
     second.join("hall").await;
     for (node, socket) in [(&a, &mut first), (&b, &mut second)] {
@@ -127,7 +103,7 @@ async fn a_member_who_is_removed_on_one_node_is_out_on_the_other() {
     let [a, b] = nodes(&redis).await;
     let (alice, bob) = (a.account("alice").await, a.account("bob").await);
     let group = alice.create_group("team", &[&bob]).await;
-    let mut his = b.native_as(&at(&b, &bob)).await;
+    let mut his = b.native_as(&bob.at(&b)).await;
     his.join(&group).await;
     let mut hers = a.native_as(&alice).await;
     hers.join(&group).await;
@@ -142,7 +118,52 @@ async fn signing_out_on_one_node_closes_on_the_other() {
     let redis = RedisServer::start();
     let [a, b] = nodes(&redis).await;
     let alice = a.account("alice").await;
-    let socket = b.native_as(&at(&b, &alice)).await;
+    let socket = b.native_as(&alice.at(&b)).await;
     alice.log_out().await;
     socket.expect_bye_and_close(4401).await;
+}
+
+#[tokio::test]
+async fn while_redis_is_frozen_the_chat_goes_on_and_nobody_elsewhere_is_forgotten() {
+    let redis = RedisServer::start();
+    let [a, b] = nodes(&redis).await;
+    let (mut here, mut there) = (a.native_guest().await, b.native_guest().await);
+    let hall = here.join("hall").await.chat();
+    there.join("hall").await;
+    here.next_where(|frame| frame["type"] == "presence" && frame["active_users"] == 2).await;
+    redis.stop();
+    eventually("it is noticed", Duration::from_secs(5), || async {
+        let ready = a.api().get("/readyz").await.body();
+        if ready["bus"] == "down" { Ok(()) } else { Err(ready.to_string()) }
+    })
+    .await;
+    there.say("hall", "frozen").await;
+    here.until("frozen").await;
+    let who = here.ask(json!({"type": "who", "room": hall})).await;
+    assert_eq!(who["active_users"], 2, "{who}");
+    redis.go_on();
+    there.say("hall", "on it goes").await;
+    here.until("on it goes").await;
+}
+
+#[tokio::test]
+async fn a_node_without_a_member_in_a_room_follows_nothing_of_it() {
+    let redis = RedisServer::start();
+    let [a, b] = nodes(&redis).await;
+    let mut here = a.native_guest().await;
+    let hall = here.join("hall").await.chat();
+    let mut elsewhere = b.native_guest().await;
+    elsewhere.join("corner").await;
+    let channel = format!("hubbub:main:room:{hall}");
+    let listeners = || redis.cli(&["PUBSUB", "NUMSUB", &channel]);
+    eventually("one node follows it", Duration::from_secs(5), || async {
+        if listeners().ends_with("\n1") { Ok(()) } else { Err(listeners()) }
+    })
+    .await;
+    here.say("hall", "to myself").await;
+    elsewhere.join("hall").await;
+    eventually("two nodes follow it", Duration::from_secs(5), || async {
+        if listeners().ends_with("\n2") { Ok(()) } else { Err(listeners()) }
+    })
+    .await;
 }

@@ -68,6 +68,7 @@ impl Place {
                 let settings = BusSettings {
                     redis_url: format!("redis://{}", proxy.addr()),
                     prefix: "test".into(),
+                    allow_chaos: false,
                     chaos,
                 };
                 (Bus::start(&settings, &name, mouth).expect("a URL"), Some(proxy))

@@ -29,7 +29,7 @@ const RIGHTS: &[&str] = &[
 ];
 
 fn settings(redis_url: String) -> BusSettings {
-    BusSettings { redis_url, prefix: "test".into(), chaos: Chaos::default() }
+    BusSettings { redis_url, prefix: "test".into(), chaos: Chaos::default(), allow_chaos: false }
 }
 
 #[actix::test]

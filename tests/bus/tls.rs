@@ -50,6 +50,7 @@ fn start() -> Bus {
     let settings = BusSettings {
         redis_url: std::env::var(URL).expect("the case's server"),
         prefix: "test".into(),
+        allow_chaos: false,
         chaos: Chaos::default(),
     };
     Bus::start(&settings, &NodeId::from("a"), Mouth(mpsc::channel(10).0)).expect("a URL")

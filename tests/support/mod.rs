@@ -11,6 +11,8 @@ pub mod eventually;
 pub mod follower;
 pub mod native;
 pub mod native_door;
+pub mod nodes;
+pub mod own_postgres;
 pub mod postgres;
 pub mod proxy;
 pub mod psql;

@@ -13,7 +13,7 @@ use std::sync::{Mutex, OnceLock};
 /// A running cluster. Its guard is a shell that reads a pipe which only this process holds: the
 /// pipe's end is the process's end, after a panic or a `kill -9` too. (A parent-death signal
 /// would not do: it follows the thread that started the child, and tests' threads end early.)
-struct Cluster {
+pub(super) struct Cluster {
     programs: PathBuf,
     port: u16,
     databases: AtomicU32,
@@ -26,32 +26,41 @@ struct Cluster {
 /// When there is no PostgreSQL on this machine or it does not start; the text says why.
 pub fn fresh_database() -> String {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
-    let cluster = CLUSTER.get_or_init(Cluster::start);
-    let number = cluster.databases.fetch_add(1, Ordering::Relaxed);
-    let name = format!("hubbub_{number}");
-    let port = cluster.port.to_string();
-    run(Command::new(cluster.programs.join("createdb")).args([
-        "--host",
-        "127.0.0.1",
-        "--port",
-        &port,
-        "--username",
-        "postgres",
-        &name,
-    ]));
-    format!("postgres://postgres@127.0.0.1:{port}/{name}")
+    CLUSTER.get_or_init(|| Cluster::start_in(&home())).fresh_database()
+}
+
+/// A directory for a cluster.
+pub(super) fn home() -> PathBuf {
+    let home = tempfile::Builder::new().prefix("hubbub-pg-").tempdir().expect("a directory");
+    // The guard removes it: a destructor would not run after a kill.
+    home.keep()
 }
 
 impl Cluster {
-    fn start() -> Self {
+    /// Makes an empty database.
+    pub(super) fn fresh_database(&self) -> String {
+        let number = self.databases.fetch_add(1, Ordering::Relaxed);
+        let name = format!("hubbub_{number}");
+        let port = self.port.to_string();
+        run(Command::new(self.programs.join("createdb")).args([
+            "--host",
+            "127.0.0.1",
+            "--port",
+            &port,
+            "--username",
+            "postgres",
+            &name,
+        ]));
+        format!("postgres://postgres@127.0.0.1:{port}/{name}")
+    }
+
+    /// Starts one whose files lie there.
+    pub(super) fn start_in(home: &Path) -> Self {
         let programs = programs();
-        let home = tempfile::Builder::new().prefix("hubbub-pg-").tempdir().expect("a directory");
-        // The guard removes it: a destructor would not run after a kill.
-        let home = home.keep();
-        let guard = guard(&home);
-        run(Command::new("chmod").arg("755").arg(&home));
+        let guard = guard(home);
+        run(Command::new("chmod").arg("755").arg(home));
         if is_root() {
-            run(Command::new("chown").arg("postgres").arg(&home));
+            run(Command::new("chown").arg("postgres").arg(home));
         }
         let data = home.join("data");
         run(as_postgres(&programs.join("initdb"))
@@ -59,19 +68,24 @@ impl Cluster {
             .args(["--locale=C", "--pgdata"])
             .arg(&data));
         let port = free_port();
-        let options = format!(
-            "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={home} \
-             -c fsync=on -c max_connections=400 -c shared_buffers=128MB",
+        let settings = format!(
+            "port={port}\nlisten_addresses='127.0.0.1'\nunix_socket_directories='{home}'\n\
+             fsync=on\nmax_connections=400\nshared_buffers=128MB\n",
             home = home.display()
         );
-        run(as_postgres(&programs.join("pg_ctl"))
-            .args(["start", "--wait", "--silent", "--timeout=60", "--pgdata"])
-            .arg(&data)
-            .arg("--log")
-            .arg(home.join("log"))
-            .args(["--options", &options]));
+        std::fs::write(data.join("postgresql.auto.conf"), settings).expect("a file");
+        go(home);
         Self { programs, port, databases: AtomicU32::new(0), _guard: Mutex::new(guard) }
     }
+}
+
+/// Starts the server whose files lie there.
+pub(super) fn go(home: &Path) {
+    run(as_postgres(&programs().join("pg_ctl"))
+        .args(["start", "--wait", "--silent", "--timeout=60", "--pgdata"])
+        .arg(home.join("data"))
+        .arg("--log")
+        .arg(home.join("log")));
 }
 
 /// Stops the server and removes `home` once this process has gone.
@@ -91,7 +105,7 @@ fn guard(home: &Path) -> Child {
 }
 
 /// Where PostgreSQL's programs are: `PG_BIN`, or the newest that Debian's packages installed.
-fn programs() -> PathBuf {
+pub(super) fn programs() -> PathBuf {
     if let Some(path) = std::env::var_os("PG_BIN") {
         return PathBuf::from(path);
     }
@@ -105,7 +119,7 @@ fn programs() -> PathBuf {
 }
 
 /// A command that runs as `postgres` when the tests run as root, which initdb refuses.
-fn as_postgres(program: &Path) -> Command {
+pub(super) fn as_postgres(program: &Path) -> Command {
     if !is_root() {
         return Command::new(program);
     }
@@ -124,7 +138,7 @@ fn free_port() -> u16 {
 }
 
 /// Runs to its end. Output goes to a file-less null: a server that inherits a pipe keeps it open.
-fn run(command: &mut Command) {
+pub(super) fn run(command: &mut Command) {
     let errors = tempfile::tempfile().expect("a file");
     let status = command
         .current_dir("/")

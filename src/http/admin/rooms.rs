@@ -139,7 +139,7 @@ pub async fn ban(
     let fields = body.fields().await?;
     let until = until(&fields).map_err(|wrong| ApiError::field("until", wrong))?;
     let whom = whom(&store, &fields).await?;
-    let subject = rooms.subject_of(room.id, whom).await?.ok_or(ApiError::NOT_FOUND)?;
+    let subject = rooms.subject_of(room.id, whom).await.ok_or(ApiError::NOT_FOUND)?;
     let until = match subject {
         Subject::Address(_) => until.or(Some(acting.deed.at.plus_secs(ADDRESS_BANNED_S))),
         Subject::User(_) | Subject::Guest(_) => until,
@@ -165,7 +165,7 @@ pub async fn unban(
 ) -> Result<HttpResponse, ApiError> {
     let room = open_room(&store, &path).await?;
     let whom = whom(&store, &body.fields().await?).await?;
-    let subject = rooms.subject_of(room.id, whom).await?.ok_or(ApiError::NOT_FOUND)?;
+    let subject = rooms.subject_of(room.id, whom).await.ok_or(ApiError::NOT_FOUND)?;
     rooms.change_bans(room.id, MemberChange::Unban(subject), acting.deed).await?;
     Ok(show(&room, subject, false, None))
 }

@@ -2,7 +2,6 @@
 
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -11,7 +10,7 @@ use super::super::caller::Acting;
 use super::super::error::ApiError;
 use super::super::refusals::{BadInput, Busy, Forbidden, Missing, Unauthorized, UnknownOutcome};
 use super::rooms::{open_room, uuid};
-use crate::domain::{Action, EventId, EventKind, MessageText, RoomId, Target, Timestamp};
+use crate::domain::{EventId, EventKind, MessageText, RoomId, Timestamp};
 use crate::rooms::Rooms;
 use crate::store::Store;
 
@@ -72,12 +71,12 @@ pub struct Announced {
     at: Timestamp,
 }
 
-/// Says something to every `hubbub.v1` socket, or to those in a room. It is not stored, and plain
-/// sockets don't hear of it.
+/// Says something to every `hubbub.v1` socket, or to those in a room, on every node. It is in no
+/// room's history, and plain sockets don't hear of it.
 #[utoipa::path(post, path = "/api/admin/announce/", tag = "admin", request_body = AnnounceBody,
     security(("bearer" = []), ("cookie" = [])),
     responses((status = 200, description = "Said.", body = Announced),
-        BadInput, Unauthorized, Forbidden, Missing, Busy))]
+        BadInput, Unauthorized, Forbidden, Missing, Busy, UnknownOutcome))]
 pub async fn announce(
     store: web::Data<Store>,
     rooms: web::Data<Rooms>,
@@ -94,14 +93,10 @@ pub async fn announce(
     let room_id = problems.take("room_id", uuid(&fields, "room_id"));
     problems.done()?;
     let message = message.ok_or(ApiError::Internal)?.into_string();
-    let target = match room_id {
-        Some(id) => Target::Room(open_room(&store, &id.to_string()).await?.id),
-        None => Target::Everybody,
-    };
+    if let Some(id) = room_id {
+        open_room(&store, &id.to_string()).await?;
+    }
     let at = acting.deed.at;
-    // First: nothing is said that is not recorded.
-    let after = Some(json!({ "bytes": message.len() }));
-    store.note(&acting.deed.was(Action::Announce, target, None, after)).await?;
-    rooms.announce(&message, room_id.map(RoomId), at);
+    rooms.announce(message.clone(), room_id.map(RoomId), acting.deed).await?;
     Ok(HttpResponse::Ok().json(Announced { message, room_id, at }))
 }

@@ -23,8 +23,8 @@ pub use event::{event, history};
 pub use fields::{EMOJI_MAX_BYTES, EPOCH_MAX_BYTES, REFERENCE_MAX_BYTES, ROOM_MAX};
 pub use request::{Asked, Complaint, Proof, Request, read};
 pub use room::{
-    ChatAction, Joined, Me, Person, Verdict, Who, WhoRow, chats, joined, lag, live, presence,
-    read_mark, typing, who,
+    Joined, Me, Person, Verdict, Who, WhoRow, chats, joined, lag, live, presence, read_mark,
+    typing, who,
 };
 pub use say::{
     Hello, announcement, bye, error, expiring, hello, ok, ok_auth, ok_send, ok_seq, people, pong,

@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use crate::domain::nodes::ChatAction;
 use crate::domain::{Role, RoomId, RoomKind, Timestamp};
 use crate::protocol::Frame;
 
@@ -192,18 +193,6 @@ struct SayRead {
 #[must_use]
 pub fn read_mark(chat_id: RoomId, user_id: i64, seq: i64) -> Frame {
     to_frame(&SayRead { chat_id, user_id, seq })
-}
-
-/// What befell a chat of the user's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ChatAction {
-    /// He is in it now.
-    Added,
-    /// He is not, or it is gone.
-    Removed,
-    /// It has something new.
-    Activity,
 }
 
 #[derive(Serialize)]

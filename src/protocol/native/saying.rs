@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{ChatAction, ErrorCode, FRAMES, Hello, Joined, Me, Person, Verdict, Who, WhoRow};
+use super::{ErrorCode, FRAMES, Hello, Joined, Me, Person, Verdict, Who, WhoRow};
+use crate::domain::nodes::ChatAction;
 use crate::domain::{
     Author, Event, EventId, EventKind, Role, RoomId, RoomKind, SessionId, Timestamp, UserCard,
     UserId, ids,

@@ -15,7 +15,7 @@ use super::ledger::Ledger;
 use super::plan::{Decision, Post, key, plan};
 use super::{Append, Committed, Outcome};
 use crate::domain::{EventId, NewEvent, RoomId};
-use crate::store::error::{Fault, fault_of};
+use crate::store::error::{Fault, fault_of, is_contended};
 
 /// How long a post is tried before its sender is told that nobody knows.
 pub(super) const LIMIT: Duration = Duration::from_secs(30);
@@ -81,10 +81,24 @@ async fn attempts(
     for pause in pauses() {
         let done = tokio::time::timeout(ATTEMPT, attempt(db, batch, &mut unanswered)).await;
         match done {
-            Ok(Ok(decisions)) => return Ok(decisions),
-            Ok(Err(error)) if fault_of(&error) == Fault::Data => return Err(Refusal::Data(error)),
-            Ok(Err(error)) => log::warn!("a commit is tried again: {error}"),
-            Err(_) => log::warn!("a commit is tried again: no answer in {ATTEMPT:?}"),
+            Ok(Ok(decisions)) => {
+                counters.reach.clear();
+                return Ok(decisions);
+            }
+            Ok(Err(error)) if fault_of(&error) == Fault::Data => {
+                counters.reach.clear();
+                return Err(Refusal::Data(error));
+            }
+            Ok(Err(error)) => {
+                if !is_contended(&error) {
+                    counters.reach.failed();
+                }
+                log::warn!("a commit is tried again: {error}");
+            }
+            Err(_) => {
+                counters.reach.failed();
+                log::warn!("a commit is tried again: no answer in {ATTEMPT:?}");
+            }
         }
         if oldest.elapsed() > LIMIT {
             break;
@@ -92,6 +106,7 @@ async fn attempts(
         counters.retried();
         tokio::time::sleep(pause).await;
     }
+    counters.reach.clear();
     log::error!("gave up {} posts after {LIMIT:?}: outcome unknown", batch.len());
     Err(Refusal::Unknown)
 }

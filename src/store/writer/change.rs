@@ -55,6 +55,7 @@ pub(super) async fn make(db: &DatabaseConnection, counters: &Counters, change: C
                 let micros = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
                 counters.committed(std::iter::once(micros));
             }
+            counters.reach.clear();
             change.reply.do_send(MembersChanged { room: change.room, id: change.id, result });
             return;
         }

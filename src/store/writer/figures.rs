@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use super::reach::Reach;
 use crate::domain::figures::Durations;
 
 /// A snapshot of what the Writer did since it started.
@@ -28,6 +29,7 @@ pub(super) struct Counters {
     rows: AtomicU64,
     retries: AtomicU64,
     store_time: Mutex<Durations>,
+    pub(super) reach: Reach,
 }
 
 impl Counters {

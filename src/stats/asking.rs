@@ -1,0 +1,101 @@
+//! Figures over nodes: what this one answers when another asks, and what the others answer. Part
+//! of `stats`; how answers become one, `merging` knows.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
+
+use crate::bus::To;
+use crate::domain::figures::{RoomDetail, RoomLoad};
+use crate::domain::nodes::{Question, SubjectSaid};
+use crate::domain::{NodeId, RoomId};
+use crate::rooms::Rooms;
+
+use super::{DETAIL_MAX, NodeLoad, Stats};
+
+/// Others are asked at most once in this time, whoever wants to know.
+const ANSWERS_LAST: Duration = Duration::from_secs(1);
+
+/// What the others answered, and who did not.
+#[derive(Clone, Debug)]
+pub(super) struct Said<T> {
+    pub answers: Vec<T>,
+    pub missing: Vec<NodeId>,
+}
+
+/// What a node says of one room. A bare null would mean that it has no answer.
+#[derive(Debug, Serialize, Deserialize)]
+struct RoomSaid {
+    room: Option<RoomDetail>,
+}
+
+/// An answer that is good for a moment.
+struct Lasting<T>(Mutex<Option<(Instant, Arc<Said<T>>)>>);
+
+impl<T> Default for Lasting<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+/// The last answers of the others.
+#[derive(Default)]
+pub(super) struct Others {
+    loads: Lasting<NodeLoad>,
+    rooms: Lasting<Vec<RoomLoad>>,
+}
+
+async fn ask<T: DeserializeOwned>(rooms: &Rooms, question: Question) -> Said<T> {
+    let (said, missing) = rooms.bus().ask(To::Others, question).await.read::<T>();
+    Said { answers: said.into_iter().map(|(_, answer)| answer).collect(), missing }
+}
+
+impl<T: DeserializeOwned> Lasting<T> {
+    async fn get(&self, rooms: &Rooms, question: Question) -> Arc<Said<T>> {
+        let mut last = self.0.lock().await;
+        if let Some((at, said)) = last.as_ref()
+            && at.elapsed() < ANSWERS_LAST
+        {
+            return Arc::clone(said);
+        }
+        let said = Arc::new(ask(rooms, question).await);
+        *last = Some((Instant::now(), Arc::clone(&said)));
+        said
+    }
+}
+
+impl Stats {
+    pub(super) async fn other_loads(&self) -> Arc<Said<NodeLoad>> {
+        self.others.loads.get(&self.rooms, Question::Load).await
+    }
+
+    pub(super) async fn other_rooms(&self) -> Arc<Said<Vec<RoomLoad>>> {
+        self.others.rooms.get(&self.rooms, Question::Rooms).await
+    }
+
+    pub(super) async fn elsewhere(&self, room: RoomId, limit: usize) -> Said<RoomDetail> {
+        let Said { answers, missing } =
+            ask::<RoomSaid>(&self.rooms, Question::Room { room, limit }).await;
+        Said { answers: answers.into_iter().filter_map(|said| said.room).collect(), missing }
+    }
+
+    /// Answers other nodes' questions, one after the other, as long as the node runs.
+    pub async fn answer_others(self) {
+        while let Some((question, reply)) = self.rooms.next_question().await {
+            match question {
+                Question::Load => reply.answer(&self.own().await.1),
+                Question::Rooms => reply.answer(&self.rooms.loads().await.1),
+                Question::Subject { room, whom } => {
+                    reply.answer(&SubjectSaid::from(self.rooms.subject_here(room, whom).await));
+                }
+                Question::Room { room, limit } => {
+                    let limit = limit.min(DETAIL_MAX + 1);
+                    reply.answer(&RoomSaid { room: self.rooms.detail(room, limit).await });
+                }
+            }
+        }
+    }
+}
