@@ -29,6 +29,7 @@ mod multi;
 mod naming;
 mod native_acts;
 mod native_closes;
+mod native_crowd;
 mod native_doors;
 mod native_errors;
 mod native_faults;
