@@ -86,6 +86,10 @@ impl Room {
 
     fn tell_activity(&mut self, ctx: &mut Context<Self>) {
         self.activity.is_waiting = false;
+        if self.reloading {
+            // A member who was just added is known once the rows are read, which comes back here.
+            return;
+        }
         self.activity.is_new = false;
         self.activity.told = Some(Instant::now());
         let everywhere = std::mem::take(&mut self.activity.is_own);

@@ -52,9 +52,9 @@ async fn a_kick_reaches_the_sockets_of_the_other_node() {
     let redis = RedisServer::start();
     let [a, b] = nodes(&redis).await;
     let (boss, alice) = (admin(&a).await, a.account("alice").await);
+    let guest = b.room("open").open().await;
     let mut many = b.native_as(&alice).await;
     let id = many.join("open").await.chat();
-    let guest = b.room("open").open().await;
     act(&boss, &id, "kick", json!({"user_id": alice.id})).await;
     lost(&mut many, &id, "forbidden").await;
     many.join("open").await;
@@ -68,11 +68,11 @@ async fn a_ban_reaches_the_sockets_of_the_other_node_and_holds_at_its_door() {
     let redis = RedisServer::start();
     let [a, b] = nodes(&redis).await;
     let (boss, alice) = (admin(&a).await, a.account("alice").await);
+    let guest = b.room("open").open().await;
     let mut many = b.native_as(&alice).await;
     let id = many.join("open").await.chat();
     let mut here = a.native_as(&boss).await;
     here.join("open").await;
-    let guest = b.room("open").open().await;
     act(&boss, &id, "ban", json!({"user_id": alice.id})).await;
     lost(&mut many, &id, "forbidden").await;
     many.refused(json!({"type": "join", "room": "open"}), "forbidden").await;

@@ -22,8 +22,8 @@ async fn any_node_answers_for_all_of_them_and_everybody_counts_once() {
     let (root, alice) = (admin(&a).await, a.account("alice").await);
     let (mut here, mut there) = (a.native_as(&alice).await, b.native_as(&alice).await);
     let mut guest = b.native_guest().await;
-    let hall = here.join("hall").await.chat();
-    for socket in [&mut there, &mut guest] {
+    let hall = guest.join("hall").await.chat();
+    for socket in [&mut here, &mut there] {
         socket.join("hall").await;
     }
     guest.join("corner").await;
