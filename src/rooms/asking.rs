@@ -11,6 +11,7 @@ use crate::protocol::Frame;
 use crate::protocol::native::{self, Who, WhoRow};
 
 use super::Refused;
+use super::kept;
 use super::resume::{PAGE_BYTES, PAGE_EVENTS};
 use super::room::Room;
 
@@ -96,8 +97,9 @@ impl Handler<Recall> for Room {
     fn handle(&mut self, asked: Recall, _: &mut Self::Context) -> Self::Result {
         self.state.may_post(asked.by, asked.from, clock::now())?;
         let limit = asked.limit.min(PAGE_EVENTS);
-        let rows = asked.after.and_then(|after| self.state.window.after(after, limit, PAGE_BYTES));
+        let rows = asked.after.and_then(|after| self.state.window.after(after, limit));
         Ok(rows.map(|rows| {
+            let rows = kept::within(rows, PAGE_BYTES);
             let more = rows.last().is_some_and(|last| last.seq < self.state.head());
             let events = rows.iter().map(|kept| &***kept);
             native::history(asked.reference.as_deref(), self.id(), events, more)

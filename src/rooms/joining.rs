@@ -109,8 +109,9 @@ impl Join {
                     }
                     Wanted::Ahead => return Err(Reading::Head),
                     Wanted::After(after) => {
-                        let rows = state.window.after(after, PAGE_EVENTS, PAGE_BYTES);
-                        let page = rows.map(|rows| resume::page(after, rows, state.head()));
+                        let rows = state.window.after(after, PAGE_EVENTS);
+                        let page =
+                            rows.map(|rows| resume::page(after, &rows, state.head(), PAGE_BYTES));
                         (page.map(Past::Page), Reading::After(after))
                     }
                 }
@@ -316,7 +317,7 @@ impl Room {
         let mut rows: Vec<_> = known.into_iter().map(|event| Kept::new(Arc::new(event))).collect();
         if reading == Reading::Latest {
             // What was delivered meanwhile: the window is not trimmed while somebody waits.
-            let since = self.state.window.after(head, usize::MAX, usize::MAX).unwrap_or_default();
+            let since = self.state.window.after(head, usize::MAX).unwrap_or_default();
             rows.extend(since.into_iter().filter(|event| event.kind == EventKind::Message));
             rows.drain(..rows.len().saturating_sub(OPENING_MESSAGES));
         }
@@ -338,7 +339,7 @@ impl Room {
         match rows {
             None => self.attach(join, ctx),
             Some((Reading::After(after), rows)) => {
-                let page = resume::page(after, rows.to_vec(), self.state.head());
+                let page = resume::page(after, rows, self.state.head(), PAGE_BYTES);
                 self.seat(join, &Past::Page(page), ctx);
             }
             Some((_, rows)) => self.seat(join, &Past::Messages(rows.to_vec()), ctx),

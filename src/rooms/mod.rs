@@ -21,7 +21,7 @@ pub mod gauge;
 pub mod group;
 mod handle;
 pub mod joining;
-mod kept;
+pub mod kept;
 pub mod ledger;
 pub mod light;
 mod lists;

@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use super::kept::Kept;
+use super::kept::{self, Kept};
 use crate::protocol::native::Verdict;
 
-/// Events of one page, and bytes of text in it.
+/// Events of one page, and bytes of their frames.
 pub const PAGE_EVENTS: usize = 500;
 /// See [`PAGE_EVENTS`].
 pub const PAGE_BYTES: usize = 256 * 1_024;
@@ -73,10 +73,11 @@ pub const fn nothing(verdict: Verdict, head: i64) -> Page {
 }
 
 /// The page of a client that holds everything up to `after`, from the rows that were read: the
-/// oldest there are after it. Those above `head` come live.
+/// oldest there are after it, as many as fit into `max_bytes`. Those above `head` come live.
 #[must_use]
-pub fn page(after: i64, mut rows: Vec<Arc<Kept>>, head: i64) -> Page {
-    rows.retain(|event| event.seq <= head);
+pub fn page(after: i64, rows: &[Arc<Kept>], head: i64, max_bytes: usize) -> Page {
+    let past = rows.iter().filter(|event| event.seq <= head).cloned();
+    let rows = kept::within(past, max_bytes);
     let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
         return nothing(Verdict::Partial, head);
     };
@@ -130,12 +131,13 @@ mod tests {
         #[test]
         fn nothing_falls_between_the_page_and_live(
             head in 1i64..60, kept_from in 1i64..60, after in 0i64..60, size in 1usize..20,
-            ahead in 0i64..5,
+            ahead in 0i64..5, max_bytes in 0usize..4_000,
         ) {
             prop_assume!(after < head && kept_from <= head);
             let first = (after + 1).max(kept_from);
             let rows = (first..=head + ahead).take(size).map(event).collect();
-            let page = page(after, rows, head);
+            let rows: Vec<_> = rows;
+            let page = page(after, &rows, head, max_bytes);
             prop_assert_eq!(page.verdict == Verdict::Full, kept_from <= after + 1);
             prop_assert_eq!(page.from, first);
             let mut seen: Vec<_> = page.events.iter().map(|event| event.seq).collect();

@@ -86,22 +86,12 @@ impl Window {
         Some(found)
     }
 
-    /// Everything after `after`: the oldest `limit` within `max_bytes` of text, but at least one
-    /// where there is one. None when the window does not reach back so far.
+    /// Everything after `after`: the oldest `limit`. None when the window does not reach back so far.
     #[must_use]
-    pub fn after(&self, after: i64, limit: usize, max_bytes: usize) -> Option<Vec<Arc<Kept>>> {
+    pub fn after(&self, after: i64, limit: usize) -> Option<Vec<Arc<Kept>>> {
         self.share.touch();
         let skipped = usize::try_from(after.checked_add(1)? - self.from).ok()?;
-        let mut bytes = 0;
-        let mut found = Vec::new();
-        for event in self.events.iter().skip(skipped).take(limit) {
-            bytes += event.text_bytes();
-            if bytes > max_bytes && !found.is_empty() {
-                break;
-            }
-            found.push(Arc::clone(event));
-        }
-        Some(found)
+        Some(self.events.iter().skip(skipped).take(limit).cloned().collect())
     }
 
     /// Messages of others than `reader` after his mark. None when the window does not reach back so
@@ -248,13 +238,11 @@ mod tests {
         assert!(window.fill((4..=7).map(event).collect(), 7));
         assert_eq!(seqs(window.latest_messages(3)), Some(vec![4, 5, 7]));
         assert_eq!(seqs(window.latest_messages(4)), None);
-        assert_eq!(seqs(window.after(2, 9, 99)), None);
+        assert_eq!(seqs(window.after(2, 9)), None);
         assert!(window.fill((1..=5).map(event).collect(), 5));
         assert_eq!(seqs(window.latest_messages(9)), Some(vec![1, 2, 4, 5, 7]));
-        assert_eq!(seqs(window.after(0, 3, 99)), Some(vec![1, 2, 3]));
-        assert_eq!(seqs(window.after(4, 9, 2)), Some(vec![5, 6]));
-        assert_eq!(seqs(window.after(4, 9, 0)), Some(vec![5]));
-        assert_eq!(seqs(window.after(7, 9, 99)), Some(vec![]));
+        assert_eq!(seqs(window.after(0, 3)), Some(vec![1, 2, 3]));
+        assert_eq!(seqs(window.after(7, 9)), Some(vec![]));
     }
 
     #[test]
@@ -272,7 +260,7 @@ mod tests {
         window.push(Arc::new(edit.clone()));
         window.amend(&edit);
         let texts = |window: &Window| {
-            let events = window.after(0, 9, 99).unwrap_or_default();
+            let events = window.after(0, 9).unwrap_or_default();
             events.iter().map(|event| event.content.clone()).collect::<Vec<_>>()
         };
         assert_eq!(texts(&window), ["y", "y"]);
@@ -297,14 +285,11 @@ mod tests {
         let mut window = empty(0, 2);
         (1..=5).for_each(|seq| window.push(Arc::new(event(seq))));
         window.trim(1);
-        assert_eq!(seqs(window.after(1, 9, 99)), Some(vec![2, 3, 4, 5]));
+        assert_eq!(seqs(window.after(1, 9)), Some(vec![2, 3, 4, 5]));
         window.trim(i64::MAX);
-        assert_eq!(seqs(window.after(3, 9, 99)), Some(vec![4, 5]));
+        assert_eq!(seqs(window.after(3, 9)), Some(vec![4, 5]));
         window.forget(Timestamp::from_micros(1));
-        assert_eq!(
-            (seqs(window.after(3, 9, 99)), seqs(window.after(5, 9, 99))),
-            (None, Some(vec![]))
-        );
+        assert_eq!((seqs(window.after(3, 9)), seqs(window.after(5, 9))), (None, Some(vec![])));
     }
 
     #[test]
@@ -330,11 +315,8 @@ mod tests {
         assert_eq!(busy.others_to_tell(), [quiet]);
         busy.trim(i64::MAX);
         idle.trim(i64::MAX);
-        assert_eq!(seqs(busy.after(0, 99, 99)), Some((1..=6).collect()));
-        assert_eq!(
-            (seqs(idle.after(0, 99, 99)), seqs(idle.after(2, 99, 99))),
-            (None, Some(vec![3, 4, 5]))
-        );
+        assert_eq!(seqs(busy.after(0, 99)), Some((1..=6).collect()));
+        assert_eq!((seqs(idle.after(0, 99)), seqs(idle.after(2, 99))), (None, Some(vec![3, 4, 5])));
         drop(idle);
         (7..=30).for_each(|seq| {
             busy.push(Arc::new(event(seq)));
@@ -342,6 +324,6 @@ mod tests {
             busy.trim(i64::MAX);
         });
         assert!(busy.bytes() <= 10 * weight(&event(1)));
-        assert_eq!(seqs(busy.after(22, 99, 99)), Some((23..=30).collect()));
+        assert_eq!(seqs(busy.after(22, 99)), Some((23..=30).collect()));
     }
 }

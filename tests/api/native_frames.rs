@@ -249,8 +249,7 @@ on_both_engines! {
         loop {
             let ask = json!({"room": "lobby", "after": have, "limit": 500});
             let (events, more) = history(&mut hers, ask).await;
-            // What is counted is text: how it is wrapped is the dialect's.
-            let bytes: usize = texts(&events).iter().map(|text| text.len()).sum();
+            let bytes: usize = events.iter().map(|event| event.to_string().len()).sum();
             assert!(bytes <= 256 * 1024, "{bytes}");
             for event in &events {
                 assert_eq!(seq(event), have + 1, "no gap between pages");
@@ -263,5 +262,20 @@ on_both_engines! {
         }
         assert_eq!(have, entry.seq() + 50);
         assert!(pages > 1, "{pages}");
+        let mut from = have + 1;
+        loop {
+            let ask = json!({"room": "lobby", "before": from, "limit": 500});
+            let (events, more) = history(&mut hers, ask).await;
+            let bytes: usize = events.iter().map(|event| event.to_string().len()).sum();
+            assert!(bytes <= 256 * 1024, "{bytes}");
+            for event in events.iter().rev() {
+                assert_eq!(seq(event), from - 1, "no gap between pages");
+                from = seq(event);
+            }
+            if !more {
+                break;
+            }
+        }
+        assert_eq!(from, 1);
     }
 }

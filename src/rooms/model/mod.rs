@@ -29,8 +29,8 @@ use crate::protocol::native::Verdict;
 const CLIENTS: usize = 4;
 /// Events of a page here: small, so that there are many.
 const PAGE: usize = 6;
-/// Bytes of text of a page.
-const BYTES: usize = 40;
+/// Bytes of a page: three or four frames.
+const BYTES: usize = 1_000;
 /// Events that the window holds.
 const HELD: usize = 8;
 const EPOCH: &str = "e";
@@ -207,9 +207,9 @@ impl House {
             }
             Wanted::After(after) => after,
         };
-        if let Some(rows) = self.state.window.after(after, PAGE, BYTES) {
+        if let Some(rows) = self.state.window.after(after, PAGE) {
             self.shows_nothing_deleted(&rows);
-            return self.seat(client, &resume::page(after, rows, head));
+            return self.seat(client, &resume::page(after, &rows, head, BYTES));
         }
         let (after, rows) =
             if looked { (Some(after), self.rows_after(after)) } else { (None, self.newest_rows()) };
@@ -235,8 +235,8 @@ impl House {
     fn rows_are_there(&mut self, which: usize) {
         let Waiting { client, after, rows, head } = self.waiting.remove(which);
         if let Some(after) = after {
-            let rows = rows.into_iter().map(|row| Kept::new(Arc::new(row))).collect();
-            self.seat(client, &resume::page(after, rows, self.state.head()));
+            let rows: Vec<_> = rows.into_iter().map(|row| Kept::new(Arc::new(row))).collect();
+            self.seat(client, &resume::page(after, &rows, self.state.head(), BYTES));
         } else {
             self.state.window.fill(rows, head);
             self.join(client, true);

@@ -1,6 +1,8 @@
 //! What a client does in a room that its socket follows: posts and acts, which the room answers
 //! once they are stored; light signals, which nobody answers; and questions.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use crate::domain::{EventId, EventKind, Posted, RoomId};
@@ -8,6 +10,7 @@ use crate::protocol::inbound::RAW_MAX_BYTES;
 use crate::protocol::native::{self, ErrorCode, Request};
 use crate::rooms::Refused;
 use crate::rooms::asking::{AskWho, Recall};
+use crate::rooms::kept::{self, Kept};
 use crate::rooms::posting::Post;
 use crate::rooms::resume::{PAGE_BYTES, PAGE_EVENTS};
 use crate::rooms::telling::{Read, Typing};
@@ -207,10 +210,17 @@ impl Native {
                         store.events_before(room, before, limit, PAGE_BYTES).await
                     }
                 };
-                let mut events = read.map_err(|_| Refused::Busy)?;
-                if let (Some(_), Some(after)) = (before, after) {
-                    events.retain(|event| event.seq > after);
-                }
+                let rows = read.map_err(|_| Refused::Busy)?.into_iter();
+                let rows = rows.map(|event| Kept::new(Arc::new(event)));
+                let events = match (before, after) {
+                    (None, Some(_)) => kept::within(rows, PAGE_BYTES),
+                    (_, after) => {
+                        let newest = rows.rev().take_while(|row| after.is_none_or(|a| row.seq > a));
+                        let mut events = kept::within(newest, PAGE_BYTES);
+                        events.reverse();
+                        events
+                    }
+                };
                 let edge = match (before, after) {
                     (None, Some(_)) => store.room(room).await.map(|row| {
                         let head = row.map_or(0, |row| row.last_seq);
@@ -224,7 +234,8 @@ impl Native {
                     }),
                 };
                 let more = edge.map_err(|_| Refused::Busy)?;
-                Ok(native::history(reference, room, &events, more))
+                let events = events.iter().map(|kept| &***kept);
+                Ok(native::history(reference, room, events, more))
             };
             let answer: Result<_, Refused> = answer.await;
             Box::new(move |session: &mut Self| match answer {
