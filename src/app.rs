@@ -63,6 +63,9 @@ impl App {
         let store = Store::open(&settings.store).await?;
         store.migrate().await.context("the tables could not be brought up to date")?;
         log::info!("the database says: {}", store.durability().await?);
+        for step in store.newer_migrations().await? {
+            log::warn!("the database has {step} of a newer release, which this one goes without");
+        }
         if !settings.has_other_nodes() {
             store.nobody_is_in(clock::now()).await?;
         }

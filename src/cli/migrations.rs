@@ -12,7 +12,7 @@ pub(super) enum Step {
     Up,
     /// Takes back every migration: all that is kept is gone
     Down,
-    /// Lists them all, and which are applied
+    /// Lists them all, and which are applied, and those of a newer release
     Status,
     /// After a restored backup: tells clients that what they saw may be gone
     NewEpochs,
@@ -30,8 +30,12 @@ pub(super) async fn run(settings: Settings, step: Option<Step>) -> anyhow::Resul
             super::say("every migration is taken back")
         }
         Step::Status => {
-            for (name, applied) in super::open(&settings).await?.migrations().await? {
+            let store = super::open(&settings).await?;
+            for (name, applied) in store.migrations().await? {
                 super::say(&format!("{} {name}", if applied { "applied" } else { "pending" }))?;
+            }
+            for name in store.newer_migrations().await? {
+                super::say(&format!("newer   {name}"))?;
             }
             Ok(())
         }

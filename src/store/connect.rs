@@ -77,9 +77,16 @@ impl Store {
     /// Takes back every migration: all that is kept is gone.
     ///
     /// # Errors
-    /// When a step fails; nothing of it is kept then.
+    /// When a step fails, or one is applied that this release does not know; nothing is taken back
+    /// then.
     pub async fn migrate_down(&self) -> Result<(), StoreError> {
         let changing = self.begin_schema_change().await?;
+        let newer = migration::newer_steps(&changing).await?;
+        if !newer.is_empty() {
+            let newer = newer.join(", ");
+            let why = format!("{newer} is of a newer release: take it back with that one first");
+            return Err(unusable(&why));
+        }
         Migrator::down(&changing, None).await?;
         Ok(changing.commit().await?)
     }
@@ -92,6 +99,14 @@ impl Store {
         let steps = Migrator::get_migration_with_status(&self.inner.write).await?;
         let applied = MigrationStatus::Applied;
         Ok(steps.iter().map(|step| (step.name().to_owned(), step.status() == applied)).collect())
+    }
+
+    /// Names of migrations that a newer release has applied.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn newer_migrations(&self) -> Result<Vec<String>, StoreError> {
+        Ok(migration::newer_steps(&self.inner.write).await?)
     }
 
     /// One trivial query; for `/readyz`.

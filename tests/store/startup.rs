@@ -12,6 +12,7 @@ on_both!(
     two_processes_start_on_a_new_database_at_once,
     what_was_accepted_is_stored_before_the_end_and_there_afterwards,
     everything_can_be_taken_back,
+    an_older_release_starts_on_what_a_newer_one_left_and_takes_nothing_back,
 );
 
 async fn migrations_run_once_however_often_they_are_asked_for(home: Home) {
@@ -63,6 +64,18 @@ async fn everything_can_be_taken_back(home: Home) {
     assert!(home.store.migrations().await.expect("a list").iter().all(|(_, applied)| !applied));
     home.store.migrate().await.expect("from the start");
     home.user("alice").await;
+}
+
+async fn an_older_release_starts_on_what_a_newer_one_left_and_takes_nothing_back(home: Home) {
+    home.user("alice").await;
+    home.sql("INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9999_later', 0)").await;
+    let older = home.another().await;
+    older.migrate().await.expect("it starts");
+    assert!(older.migrations().await.expect("a list").iter().all(|(_, applied)| *applied));
+    assert_eq!(older.newer_migrations().await.expect("a list"), ["m9999_later"]);
+    let refused = older.migrate_down().await.expect_err("another release's step").to_string();
+    assert!(refused.contains("m9999_later is of a newer release"), "{refused}");
+    assert!(older.user_by_name("alice").await.expect("an answer").is_some());
 }
 
 #[actix::test]
