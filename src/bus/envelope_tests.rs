@@ -45,7 +45,7 @@ fn delta() -> Delta {
         was: 3,
         rev: 4,
         tag: RoomTag { kind: RoomKind::Named, name: Some("global".into()), by_guest: true },
-        came: vec![Present { id: UserId(3), name: "alice".into(), since }],
+        came: vec![Present { id: UserId(3), name: "alice".into(), since, sessions: 2 }],
         went: vec![UserId(4)],
         guests: 2,
         sessions: 5,

@@ -87,8 +87,12 @@ mod tests {
         let mut view = View::new(NodeId::from("a"));
         let tag = RoomTag { kind: RoomKind::Chat, name: None, by_guest: false };
         let (one, two) = (RoomId(Uuid::from_u128(1)), RoomId(Uuid::from_u128(2)));
-        let alice =
-            Present { id: UserId(7), name: "alice".into(), since: Timestamp::from_micros(5) };
+        let alice = Present {
+            id: UserId(7),
+            name: "alice".into(),
+            since: Timestamp::from_micros(5),
+            sessions: 3,
+        };
         let moves = Moves { came: vec![alice], went: Vec::new(), guests: 2, sessions: 4 };
         view.moved(one, &tag, moves);
         view.moved(two, &tag, Moves { guests: 1, sessions: 1, ..Moves::default() });

@@ -6,6 +6,7 @@
 //! fit together. A node that is not heard of for [`GONE_AFTER`] is gone, unless nobody can be
 //! heard: then what is known stays as it was.
 
+use std::collections::btree_map::Entry as BTreeEntry;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -21,7 +22,7 @@ pub const GONE_AFTER: Duration = Duration::from_secs(10);
 /// Everybody in a room, each user once whichever nodes he is on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct People {
-    /// Users, by id.
+    /// Users, by id, each with his sockets on all nodes.
     pub users: Vec<Present>,
     /// Guests.
     pub guests: u64,
@@ -107,7 +108,9 @@ impl View {
         let (mut went, mut came) = (Vec::new(), users);
         if let Some(before) = before {
             went.extend(before.users.keys().filter(|user| !now.contains(user)));
-            came.retain(|user| !before.users.contains_key(&user.id));
+            came.retain(|user| {
+                before.users.get(&user.id).is_none_or(|known| known.sessions != user.sessions)
+            });
         }
         let same_counts = before.map_or((0, 0), |b| (b.guests, b.sessions)) == (guests, sessions);
         if came.is_empty() && went.is_empty() && same_counts {
@@ -287,7 +290,7 @@ impl View {
             people.nodes.push((node.clone(), share.users.len() as u64, share.guests));
         }
         people.nodes.sort();
-        people.users = users.into_values().cloned().collect();
+        people.users = users.into_values().collect();
         people
     }
 
@@ -298,7 +301,7 @@ impl View {
         for share in self.all().flat_map(|(_, said)| said.rooms.values()) {
             join(&mut users, &share.users);
         }
-        users.into_values().cloned().collect()
+        users.into_values().collect()
     }
 
     /// Which of these users have a native socket on which other node.
@@ -341,11 +344,18 @@ fn seen(room: RoomId, shares: &[&Share]) -> RoomSeen {
     }
 }
 
-fn join<'a>(all: &mut BTreeMap<UserId, &'a Present>, users: &'a BTreeMap<UserId, Present>) {
+/// Each user once: since he first came, with his sockets on all nodes.
+fn join(all: &mut BTreeMap<UserId, Present>, users: &BTreeMap<UserId, Present>) {
     for (id, user) in users {
-        let first = all.entry(*id).or_insert(user);
-        if user.since < first.since {
-            *first = user;
+        match all.entry(*id) {
+            BTreeEntry::Vacant(place) => {
+                place.insert(user.clone());
+            }
+            BTreeEntry::Occupied(mut known) => {
+                let known = known.get_mut();
+                known.since = known.since.min(user.since);
+                known.sessions += user.sessions;
+            }
         }
     }
 }

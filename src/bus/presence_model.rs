@@ -1,7 +1,7 @@
 //! What nodes know of one another, against a model in which they know everything: whatever is
 //! lost, doubled or late, one reading brings a view back to the truth.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
@@ -20,7 +20,12 @@ fn tag() -> RoomTag {
 }
 
 fn user(id: i64, since: i64) -> Present {
-    Present { id: UserId(id), name: format!("u{id}"), since: Timestamp::from_secs(since) }
+    Present {
+        id: UserId(id),
+        name: format!("u{id}"),
+        since: Timestamp::from_secs(since),
+        sessions: 1,
+    }
 }
 
 fn node(name: &str) -> NodeId {
@@ -32,11 +37,12 @@ fn all_of(view: &View, started: i64) -> Snapshot {
     Snapshot { started, rev: view.own_rev(), rooms }
 }
 
-/// Users by room, as a view has them of all nodes.
-fn seen(view: &View) -> BTreeMap<RoomId, (BTreeSet<i64>, u64)> {
+/// Users by room with their sockets, and guests, as a view has them of all nodes.
+fn seen(view: &View) -> BTreeMap<RoomId, (BTreeMap<i64, u32>, u64)> {
     let people = |seen: RoomSeen| {
         let people = view.people(seen.room);
-        (seen.room, (people.users.iter().map(|user| user.id.0).collect(), people.guests))
+        let users = people.users.iter().map(|user| (user.id.0, user.sessions)).collect();
+        (seen.room, (users, people.guests))
     };
     view.rooms().into_iter().map(people).collect()
 }
@@ -65,7 +71,13 @@ fn perform(teller: &mut View, act: &Act) -> Option<Delta> {
         return teller.replaced(id, &tag(), users, act.guests, act.guests);
     }
     let mut moves = Moves { guests: act.guests, sessions: act.guests, ..Moves::default() };
-    if users.contains_key(&UserId(act.user)) {
+    if let Some(mut known) = users.get(&UserId(act.user)).cloned()
+        && act.fate.is_multiple_of(3)
+    {
+        known.sessions += 1;
+        moves.came.push(known);
+        moves.sessions += users.len() as u64;
+    } else if users.contains_key(&UserId(act.user)) {
         moves.went.push(UserId(act.user));
         moves.sessions += users.len() as u64 - 1;
     } else {

@@ -67,7 +67,7 @@ pub struct Delta {
     /// What lists show of the room.
     #[serde(rename = "t")]
     pub tag: RoomTag,
-    /// Users who came.
+    /// Users who came, or hold more sockets now or fewer.
     #[serde(rename = "c", default, skip_serializing_if = "Vec::is_empty")]
     pub came: Vec<Present>,
     /// Users who went.
@@ -163,7 +163,8 @@ impl Said {
             share.users.remove(user);
         }
         for user in delta.came {
-            share.users.entry(user.id).or_insert(user);
+            let sessions = user.sessions;
+            share.users.entry(user.id).or_insert(user).sessions = sessions;
         }
         (share.rev, share.tag) = (delta.rev, delta.tag);
         (share.guests, share.sessions) = (delta.guests, delta.sessions);

@@ -115,12 +115,24 @@ pub struct Present {
     /// Since when, microseconds since 1970.
     #[serde(rename = "s", with = "micros")]
     pub since: Timestamp,
+    /// His sockets there.
+    #[serde(rename = "c", default = "one", skip_serializing_if = "is_one")]
+    pub sessions: u32,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde wants it")]
+const fn is_one(sessions: &u32) -> bool {
+    *sessions == 1
 }
 
 /// What changed of who is in a room on this node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Moves {
-    /// Users who were not there.
+    /// Users who were not there, or held more sockets or fewer.
     pub came: Vec<Present>,
     /// Users without a socket there any more.
     pub went: Vec<UserId>,

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use actix::prelude::*;
 
+use crate::domain::nodes::Present;
 use crate::domain::{Author, clock};
 use crate::protocol::Frame;
 use crate::protocol::native::{self, Who, WhoRow};
@@ -49,10 +50,9 @@ impl Handler<AskWho> for Room {
             row.sessions += 1;
             row.nick_name = row.nick_name.take().or_else(|| seat.nick_name.clone());
         }
-        for (user, name) in self.users_elsewhere() {
-            let (username, sessions) = (name.to_owned(), 1);
-            let row = WhoRow { user_id: user.0, username, nick_name: None, sessions };
-            users.entry(user.0).or_insert(row);
+        for Present { id, name, sessions, .. } in self.users_everywhere() {
+            let new = || WhoRow { user_id: id.0, username: name, nick_name: None, sessions: 0 };
+            users.entry(id.0).or_insert_with(new).sessions = sessions;
         }
         let people = self.count_everywhere().people;
         let guests = people.saturating_sub(users.len() as u64);

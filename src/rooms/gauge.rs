@@ -126,7 +126,7 @@ impl Online {
         *sockets += 1;
         if *sockets == 1 {
             let (id, name) = (UserId(card.id), card.username.clone());
-            bus.called_in(Present { id, name, since: at });
+            bus.called_in(Present { id, name, since: at, sessions: 1 });
         }
     }
 

@@ -35,22 +35,25 @@ impl Room {
         Everywhere { people: all.users.len() as u64 + all.guests, sessions: all.sessions }
     }
 
-    /// Those elsewhere alone, by id.
-    pub(super) fn users_elsewhere(&self) -> impl Iterator<Item = (UserId, &str)> {
-        self.others.users.iter().map(|(user, name)| (*user, name.as_str()))
+    /// Every user in the room, with his sockets on all nodes; none where there are no other nodes.
+    pub(super) fn users_everywhere(&self) -> Vec<Present> {
+        if self.bus.is_alone() {
+            return Vec::new();
+        }
+        self.bus.view(|view| view.people(self.id())).users
     }
 
     /// A socket came; whether its owner was nowhere before.
     pub(super) fn came_from_nowhere(&mut self, seat: &Seat, is_new: bool) -> bool {
-        let came = if is_new { present(seat) } else { None };
-        self.moved(came, None);
+        self.moved(self.present(seat), None);
         let was_elsewhere = seat.user().and_then(|user| self.others.users.remove(&user));
         is_new && was_elsewhere.is_none()
     }
 
     /// A socket went; whether its owner is nowhere now.
     pub(super) fn went_everywhere(&mut self, seat: &Seat, is_gone: bool) -> bool {
-        self.moved(None, seat.user().filter(|_| is_gone));
+        let stays = if is_gone { None } else { self.present(seat) };
+        self.moved(stays, seat.user().filter(|_| is_gone));
         if is_gone && !self.bus.is_alone() {
             self.note_elsewhere();
         }
@@ -78,7 +81,7 @@ impl Room {
         }
         let here = self.state.presence();
         let mut users: BTreeMap<UserId, Present> = BTreeMap::new();
-        for user in self.state.seats().filter_map(|seat| present(seat)) {
+        for user in self.state.seats().filter_map(|seat| self.present(seat)) {
             users.entry(user.id).or_insert(user);
         }
         let users = users.into_values().collect();
@@ -117,13 +120,16 @@ impl Room {
         std::mem::replace(&mut self.others, now)
     }
 
+    /// The user on this seat, if it is one's, as other nodes are told of him.
+    fn present(&self, seat: &Seat) -> Option<Present> {
+        let card = seat.card.as_deref()?;
+        let id = UserId(card.id);
+        let sessions = self.state.presence().sockets_of(Author::User(id));
+        Some(Present { id, name: card.username.clone(), since: seat.since, sessions })
+    }
+
     fn tag(&self) -> RoomTag {
         let row = self.state.row();
         RoomTag { kind: row.kind, name: row.name.clone(), by_guest: row.by_guest }
     }
-}
-
-fn present(seat: &Seat) -> Option<Present> {
-    let card = seat.card.as_deref()?;
-    Some(Present { id: UserId(card.id), name: card.username.clone(), since: seat.since })
 }

@@ -43,6 +43,12 @@ impl Presence {
         self.sockets.contains_key(&who)
     }
 
+    /// Sockets of his.
+    #[must_use]
+    pub fn sockets_of(&self, who: Author) -> u32 {
+        self.sockets.get(&who).copied().unwrap_or_default()
+    }
+
     /// How many people are here.
     #[must_use]
     pub fn people(&self) -> u64 {

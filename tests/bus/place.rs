@@ -214,7 +214,7 @@ impl Node {
     /// Somebody comes to a room here, guests are that many.
     pub fn comes(&self, room: RoomId, user: i64, guests: u64) {
         let since = Timestamp::from_secs(user);
-        let came = vec![Present { id: UserId(user), name: format!("u{user}"), since }];
+        let came = vec![Present { id: UserId(user), name: format!("u{user}"), since, sessions: 1 }];
         let moves = Moves { came, went: Vec::new(), guests, sessions: guests + 1 };
         self.bus.moved(room, &tag(), moves);
     }
