@@ -64,26 +64,22 @@ impl Porter {
 
     /// On plain sockets a cookie that proves nothing is as good as none.
     pub(super) async fn prove(&self, credential: &Credential) -> Result<Proof, Denied> {
-        match credential {
-            Credential::Nothing => Ok(Proof::Nothing),
-            Credential::Ticket(ticket) => match self.auth.use_ticket(ticket).await {
-                Ok(user) => Ok(Proof::Token(user)),
-                Err(TokenError::Busy) => Err(Denied::Refuse(Refusal::BUSY)),
-                Err(_) => Err(FORBIDDEN),
-            },
-            Credential::Cookie(_, false) => Ok(Proof::WrongCookie),
-            Credential::Cookie(token, true) => match self.auth.identify(token).await {
-                Ok(user) => Ok(Proof::Cookie(user)),
-                Err(TokenError::Expired) => Ok(Proof::ExpiredCookie),
-                Err(TokenError::Invalid) => Ok(Proof::WrongCookie),
-                Err(TokenError::Busy) => Err(Denied::Refuse(Refusal::BUSY)),
-            },
-            Credential::Token(token) => match self.auth.identify(token).await {
-                Ok(user) => Ok(Proof::Token(user)),
-                Err(TokenError::Expired) => Err(EXPIRED),
-                Err(TokenError::Invalid) => Err(FORBIDDEN),
-                Err(TokenError::Busy) => Err(Denied::Refuse(Refusal::BUSY)),
-            },
+        let found = match credential {
+            Credential::Nothing => return Ok(Proof::Nothing),
+            Credential::Cookie(_, false) => return Ok(Proof::WrongCookie),
+            Credential::Ticket(ticket) => self.auth.use_ticket(ticket).await,
+            Credential::Token(token) | Credential::Cookie(token, true) => {
+                self.auth.identify(token).await
+            }
+        };
+        match (found, matches!(credential, Credential::Cookie(..))) {
+            (Ok(user), false) => Ok(Proof::Token(user)),
+            (Ok(user), true) => Ok(Proof::Cookie(user)),
+            (Err(TokenError::Expired), false) => Err(EXPIRED),
+            (Err(TokenError::Expired), true) => Ok(Proof::ExpiredCookie),
+            (Err(TokenError::Invalid), false) => Err(FORBIDDEN),
+            (Err(TokenError::Invalid), true) => Ok(Proof::WrongCookie),
+            (Err(TokenError::Busy), _) => Err(Denied::Refuse(Refusal::BUSY)),
         }
     }
 }

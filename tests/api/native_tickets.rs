@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::support::account::text;
 use crate::support::native::Way;
 use crate::support::socket::Door;
-use crate::support::{Account, Api, Setup};
+use crate::support::{Account, Api, Setup, eventually};
 
 const MINT: &str = "/api/ws-ticket/";
 
@@ -80,6 +80,20 @@ on_both_engines! {
         let ticket = mint(&alice.api).await;
         alice.log_out().await;
         server.native("/ws/").way(Way::Ticket(&ticket)).turned_away(4401).await;
+    }
+
+    async fn a_ticket_does_not_outlive_the_access_token_that_bought_it(setup: Setup) {
+        let server = setup.env("HUBBUB__AUTH__ACCESS_TTL_S", "2").start().await;
+        let alice = server.account("alice").await;
+        let tickets = [mint(&alice.api).await, mint(&alice.api).await];
+        eventually("her token ends", Duration::from_secs(10), || async {
+            let status = alice.api.get("/api/me/").await.status;
+            if status == 401 { Ok(()) } else { Err(format!("{status}")) }
+        })
+        .await;
+        server.native("/ws/").way(Way::Ticket(&tickets[0])).turned_away(4100).await;
+        server.native_room("lobby").way(Way::Ticket(&tickets[1])).turned_away(4100).await;
+        server.native("/ws/").way(Way::Ticket(&tickets[0])).turned_away(4401).await;
     }
 
     async fn a_ticket_outlives_the_server_that_minted_it(setup: Setup) {
