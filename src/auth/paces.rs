@@ -32,6 +32,7 @@ pub struct Paces {
     max_sockets: u32,
     places: RandomState,
     messages: DefaultKeyedRateLimiter<u64>,
+    messages_of_ip: DefaultKeyedRateLimiter<u64>,
     creations: DefaultKeyedRateLimiter<u64>,
     census: Arc<Mutex<Census>>,
 }
@@ -64,6 +65,8 @@ impl Paces {
         let twice = |rate: u32| at_least_one(rate.saturating_mul(2));
         let messages = Quota::per_second(twice(settings.messages_per_s))
             .allow_burst(twice(settings.messages_burst));
+        let messages_of_ip = Quota::per_second(at_least_one(settings.messages_per_s_ip))
+            .allow_burst(at_least_one(settings.messages_burst_ip));
         let creations = Quota::per_hour(at_least_one(settings.rooms_per_hour));
         Self {
             settings: settings.clone(),
@@ -71,6 +74,7 @@ impl Paces {
             max_sockets,
             places: RandomState::new(),
             messages: RateLimiter::keyed(messages),
+            messages_of_ip: RateLimiter::keyed(messages_of_ip),
             creations: RateLimiter::keyed(creations),
             census: Arc::default(),
         }
@@ -96,9 +100,19 @@ impl Paces {
     /// same one after a reconnect.
     ///
     /// # Errors
-    /// Over his rate.
-    pub fn message(&self, author: Author) -> Result<(), TooFast> {
+    /// Over his rate, or over that of all who come from his address.
+    pub fn message(&self, author: Author, ip: IpAddr) -> Result<(), TooFast> {
+        self.message_of(author)?;
+        self.message_from(ip)
+    }
+
+    fn message_of(&self, author: Author) -> Result<(), TooFast> {
         self.check(&self.messages, &author)
+    }
+
+    /// Whoever makes himself a new guest, or account, for each message, still has one address.
+    fn message_from(&self, ip: IpAddr) -> Result<(), TooFast> {
+        self.check(&self.messages_of_ip, &network(ip))
     }
 
     /// A user makes a room.
@@ -148,11 +162,12 @@ impl Paces {
 }
 
 /// The turn of a message whose sender waits for it instead of being refused: its socket's rate
-/// lets it pass, then its user's, each once however often it is tried.
+/// lets it pass, then its user's, then its address's, each once however often it is tried.
 #[derive(Debug, Default)]
 pub struct Turn {
     past_socket: bool,
     past_user: bool,
+    past_ip: bool,
 }
 
 impl Turn {
@@ -165,14 +180,19 @@ impl Turn {
         socket: &SocketPaces,
         node: &Paces,
         user: Option<UserId>,
+        ip: IpAddr,
     ) -> Result<(), TooFast> {
         if !self.past_socket {
             socket.check(Act::Message)?;
             self.past_socket = true;
         }
         if let (Some(user), false) = (user, self.past_user) {
-            node.message(Author::User(user))?;
+            node.message_of(Author::User(user))?;
             self.past_user = true;
+        }
+        if !self.past_ip {
+            node.message_from(ip)?;
+            self.past_ip = true;
         }
         Ok(())
     }
@@ -283,79 +303,5 @@ fn at_least_one(rate: u32) -> NonZeroU32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn paces(on: bool) -> Paces {
-        let settings = PaceSettings {
-            messages_per_s: 1,
-            messages_burst: 3,
-            typing_per_s: 1,
-            joins_per_s: 2,
-            rooms_per_hour: 2,
-            max_per_user: 2,
-            max_per_ip: 3,
-            max_unproven_per_ip: 1,
-        };
-        Paces::new(&settings, on, 4)
-    }
-
-    fn count_in(paces: &Paces, user: Option<UserId>, owes: bool) -> Option<Pass> {
-        let mut pass = paces.admit()?;
-        pass.is_of(user, IP, owes).then_some(pass)
-    }
-
-    const IP: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
-
-    #[test]
-    fn a_socket_has_its_burst_and_a_user_twice_that() {
-        let (paces, lifted) = (paces(true), paces(false));
-        let socket = paces.of_socket();
-        assert_eq!((0..9).filter(|_| socket.check(Act::Message).is_ok()).count(), 3);
-        assert_eq!((0..9).filter(|_| socket.check(Act::Join).is_ok()).count(), 2);
-        assert_eq!((0..9).filter(|_| paces.message(Author::User(UserId(1))).is_ok()).count(), 6);
-        assert!(paces.message(Author::User(UserId(2))).is_ok());
-        assert_eq!((0..9).filter(|_| paces.creation_from(IP, None).is_ok()).count(), 2);
-        assert_eq!((0..9).filter(|_| paces.creation(UserId(1)).is_ok()).count(), 2);
-        assert!(paces.creation_from(IP, Some(UserId(1))).is_err());
-        assert!((0..99).all(|_| lifted.message(Author::User(UserId(1))).is_ok()));
-    }
-
-    #[test]
-    fn a_message_whose_turn_is_tried_again_costs_its_socket_nothing_more() {
-        let (paces, user) = (paces(true), UserId(1));
-        let (socket, other) = (paces.of_socket(), paces.of_socket());
-        let early = (0..6).filter(|_| paces.message(Author::User(user)).is_err()).count();
-        assert_eq!(early, 0, "the user's burst");
-        let mut turn = Turn::default();
-        assert!((0..9).all(|_| turn.come(&socket, &paces, Some(user)).is_err()));
-        assert_eq!((0..9).filter(|_| socket.check(Act::Message).is_ok()).count(), 2);
-        let (mut turn, user) = (Turn::default(), UserId(2));
-        assert!((0..9).all(|_| turn.come(&other, &paces, Some(user)).is_ok()), "once past, past");
-        assert_eq!((0..9).filter(|_| paces.message(Author::User(user)).is_ok()).count(), 5);
-    }
-
-    #[test]
-    fn sockets_are_counted_by_user_by_address_and_while_they_owe_their_first_word() {
-        let paces = paces(true);
-        let mut owing = count_in(&paces, None, true).expect("the first");
-        assert!(count_in(&paces, None, true).is_none(), "one owes already");
-        assert!(owing.is_proven(Some(UserId(1))));
-        let second = count_in(&paces, Some(UserId(1)), false).expect("his second");
-        assert!(count_in(&paces, Some(UserId(1)), false).is_none(), "his third");
-        let third = count_in(&paces, None, true).expect("the third of the address");
-        assert!(count_in(&paces, None, false).is_none(), "its fourth");
-        drop((owing, second, third));
-        assert!(paces.census.lock().expect("nobody panicked").is_empty());
-    }
-
-    #[test]
-    fn what_the_node_can_hold_is_not_lifted() {
-        let lifted = paces(false);
-        let held: Vec<_> = (0..4).map_while(|_| count_in(&lifted, None, true)).collect();
-        assert_eq!(held.len(), 4);
-        assert!(lifted.admit().is_none());
-        drop(held);
-        assert!(lifted.admit().is_some());
-    }
-}
+#[path = "paces_tests.rs"]
+mod tests;

@@ -192,6 +192,10 @@ pub struct PaceSettings {
     pub messages_per_s: u32,
     /// Stored acts of one socket at once.
     pub messages_burst: u32,
+    /// Stored acts from one address, a second.
+    pub messages_per_s_ip: u32,
+    /// Stored acts from one address at once.
+    pub messages_burst_ip: u32,
     /// Light signals of one socket, a second.
     pub typing_per_s: u32,
     /// Joins and questions of one socket, a second.

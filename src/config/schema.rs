@@ -123,6 +123,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("session", "max_sockets", None, Kind::Whole(0, 10_000_000)),
     setting("paces", "messages_per_s", None, Kind::Whole(1, 1_000_000)),
     setting("paces", "messages_burst", None, Kind::Whole(1, 1_000_000)),
+    setting("paces", "messages_per_s_ip", None, Kind::Whole(1, 1_000_000)),
+    setting("paces", "messages_burst_ip", None, Kind::Whole(1, 1_000_000)),
     setting("paces", "typing_per_s", None, Kind::Whole(1, 1_000_000)),
     setting("paces", "joins_per_s", None, Kind::Whole(1, 1_000_000)),
     setting("paces", "rooms_per_hour", None, Kind::Whole(1, 1_000_000)),

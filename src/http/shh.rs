@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::body::Body;
-use super::caller::Caller;
+use super::caller::{Caller, From};
 use super::error::ApiError;
 use super::paging::{Query, messages};
 use super::refusals::{
@@ -307,6 +307,7 @@ pub async fn send(
     rooms: web::Data<Rooms>,
     paces: web::Data<Paces>,
     caller: Caller,
+    From(asker): From,
     path: web::Path<String>,
     body: Body,
 ) -> Result<HttpResponse, ApiError> {
@@ -317,7 +318,7 @@ pub async fn send(
     let text = text.filter(|text| !text.trim().is_empty());
     let text = text.ok_or_else(|| ApiError::Invalid("Message field is required".to_owned()))?;
     let text = MessageText::parse(text).map_err(|e| ApiError::field("message", e.to_string()))?;
-    paces.message(Author::User(caller.id()))?;
+    paces.message(Author::User(caller.id()), asker.ip)?;
     let post = Post {
         by: Identity::User(caller.0),
         content: text.into_string(),

@@ -3,6 +3,7 @@
 //! and calls it; it never waits.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -42,11 +43,12 @@ struct Pace {
     socket: SocketPaces,
     node: Arc<Paces>,
     user: Option<UserId>,
+    ip: IpAddr,
 }
 
 impl Pace {
     fn come(&self, turn: &mut Turn) -> Result<(), TooFast> {
-        turn.come(&self.socket, &self.node, self.user)
+        turn.come(&self.socket, &self.node, self.user, self.ip)
     }
 
     async fn wait_for(&self, mut turn: Turn) {
@@ -81,7 +83,7 @@ impl Relay {
         settings: &SessionSettings,
     ) -> Self {
         let node = Arc::clone(porter.paces());
-        let pace = Rc::new(Pace { socket: node.of_socket(), node, user: seat.user() });
+        let pace = Rc::new(Pace { socket: node.of_socket(), node, user: seat.user(), ip: seat.ip });
         Self {
             rooms: porter.rooms().clone(),
             room,

@@ -15,6 +15,12 @@ fn slow(setup: Setup) -> Setup {
     setup.env("HUBBUB__PACES__MESSAGES_BURST", "1")
 }
 
+/// Four messages at once from an address, and one a second.
+fn of_one_address(setup: Setup) -> Setup {
+    let setup = setup.without("RATE_LIMITS").env("HUBBUB__PACES__MESSAGES_PER_S_IP", "1");
+    setup.env("HUBBUB__PACES__MESSAGES_BURST_IP", "4")
+}
+
 /// Sockets of hers in a public room.
 async fn sockets(server: &Server, alice: &Account, number: usize) -> Vec<Socket> {
     let mut all = Vec::new();
@@ -103,6 +109,50 @@ on_both_engines! {
         }
         let mut guest = server.room("lobby").open().await;
         guest.is_alive_with_nothing_waiting("others go on").await;
+    }
+
+    async fn whoever_comes_from_one_address_shares_its_pace(setup: Setup) {
+        let setup = of_one_address(setup).env("HUBBUB__SERVER__TRUSTED_PROXIES", "127.0.0.1");
+        let server = setup.start().await;
+        let from = |n: u8| server.native("/ws/").header("x-forwarded-for", &format!("203.0.113.{n}"));
+        let send = json!({"type": "send", "room": "open", "message": "another guest each time"});
+        let since = Instant::now();
+        let (mut stored, mut refused) = (0, 0);
+        for _ in 0..30 {
+            let mut guest = from(1).hello().await;
+            guest.join("open").await;
+            let answer = guest.ask(send.clone()).await;
+            if answer["type"] == "ok" {
+                stored += 1;
+            } else {
+                shape(&answer, "code:str detail:str retry_after_ms:int");
+                assert_eq!(answer["code"], "rate_limited", "{answer}");
+                refused += 1;
+            }
+        }
+        let most = 4 + since.elapsed().as_secs() + 1;
+        assert!((4..=most).contains(&stored), "{stored} in {:?}", since.elapsed());
+        assert!(refused > 0, "thirty at once are too many");
+        let mut elsewhere = from(2).hello().await;
+        elsewhere.join("open").await;
+        elsewhere.ok(send).await;
+    }
+
+    async fn plain_guests_of_one_address_are_held_back_to_its_pace(setup: Setup) {
+        let server = of_one_address(setup).start().await;
+        let mut guests = [server.room("open").open().await, server.room("open").open().await];
+        let since = Instant::now();
+        for n in 0..6 {
+            guests[n % 2].say(&n.to_string()).await;
+        }
+        let mut seen = Vec::new();
+        for _ in 0..6 {
+            seen.push(guests[0].next().await["message"].as_str().expect("a text").to_owned());
+        }
+        seen.sort();
+        assert_eq!(seen, ["0", "1", "2", "3", "4", "5"]);
+        // Two over the burst, at one a second.
+        assert!(since.elapsed().as_millis() >= 1_900, "{:?}", since.elapsed());
     }
 
     async fn typing_over_its_rate_is_left_out_and_costs_nothing_else(setup: Setup) {
@@ -219,6 +269,24 @@ async fn posts_over_rest_and_over_sockets_share_their_users_pace() {
     let theirs = alice.api.get(&format!("/messages/{room}/")).await.is(200);
     let kept = kept + theirs["messages"].as_array().expect("messages").len();
     assert!(kept <= taken.len() + 1, "what was refused left nothing behind");
+}
+
+#[tokio::test]
+async fn posts_over_rest_count_for_their_address_whoever_posts() {
+    let server = of_one_address(Setup::direct()).start().await;
+    let (alice, bob) = (server.account("alice").await, server.account("bob").await);
+    let chat = alice.create_group("group", &[&bob]).await;
+    let path = format!("/api/chats/{chat}/messages/");
+    let body = json!({"content": "x"});
+    let since = Instant::now();
+    let posts =
+        (0..20).map(|n| if n % 2 == 0 { &alice } else { &bob }.api.post(&path, body.clone()));
+    let (taken, waits): (Vec<_>, Vec<_>) =
+        join_all(posts).await.into_iter().partition(|answer| answer.status == 201);
+    let most = 4 + since.elapsed().as_secs() + 1;
+    assert!((4..=most).contains(&(taken.len() as u64)), "{} were taken", taken.len());
+    assert!(!waits.is_empty(), "twenty at once are too many");
+    waits.into_iter().for_each(|answer| assert!(refused(answer) <= 2));
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::super::body::Body;
-use super::super::caller::Caller;
+use super::super::caller::{Caller, From};
 use super::super::error::ApiError;
 use super::super::paging::{Query, messages};
 use super::super::refusals::{
@@ -139,6 +139,7 @@ pub async fn send(
     rooms: web::Data<Rooms>,
     paces: web::Data<Paces>,
     caller: Caller,
+    From(asker): From,
     path: web::Path<String>,
     body: Body,
 ) -> Result<HttpResponse, ApiError> {
@@ -148,7 +149,7 @@ pub async fn send(
     let wrong = |text: &str| ApiError::field("content", text);
     let content = fields.required("content").map_err(wrong)?;
     let content = MessageText::parse(content.trim()).map_err(|e| wrong(&e.to_string()))?;
-    paces.message(Author::User(caller.id()))?;
+    paces.message(Author::User(caller.id()), asker.ip)?;
     let post = Post {
         by: Identity::User(caller.0),
         content: content.into_string(),

@@ -249,7 +249,7 @@ impl Native {
         };
         let mut allowed = self.paces.check(act);
         if let (Act::Message, Ok(()), Some(author)) = (act, allowed, self.author()) {
-            allowed = self.berth.porter.paces().message(author);
+            allowed = self.berth.porter.paces().message(author, self.berth.ip);
         }
         match allowed {
             Ok(()) => self.hurry = self.hurry.saturating_sub(1),
