@@ -3,13 +3,38 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::domain::figures::{Rate, RoomLoad, SessionInRoom, UserInRoom};
+use crate::domain::figures::{Durations, Ledger, Rate, RoomLoad, SessionInRoom, UserInRoom};
 use crate::domain::{Author, RoomId, RoomRow, Timestamp, clock};
 
-use super::group::GroupFigures;
 use super::seat::Seat;
 use super::shards::Looked;
 use super::state::RoomState;
+
+/// What a group did so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct GroupFigures {
+    /// From the commit to the last write.
+    pub fanout: Durations,
+    /// Frames handed to sockets.
+    pub delivered: Rate,
+    /// Bytes that wait for its sockets.
+    pub queued_bytes: u64,
+    /// Sockets with something waiting for more than a second.
+    pub slow_readers: u64,
+    /// What became of the frames, when last looked at.
+    pub ledger: Ledger,
+}
+
+impl GroupFigures {
+    /// Adds another worker's.
+    pub fn add(&mut self, other: &Self) {
+        self.fanout.add(&other.fanout);
+        self.delivered.merge(other.delivered);
+        self.queued_bytes += other.queued_bytes;
+        self.slow_readers += other.slow_readers;
+        self.ledger.add(&other.ledger);
+    }
+}
 
 /// A room's state at one moment.
 #[derive(Debug)]

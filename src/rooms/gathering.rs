@@ -8,8 +8,7 @@ use std::sync::atomic::Ordering;
 use crate::domain::figures::{Durations, Ledger, Load, Rate, RoomDetail, RoomLoad};
 use crate::domain::{RoomId, Timestamp, clock};
 
-use super::figures::{RoomSnapshot, session_row};
-use super::group::GroupFigures;
+use super::figures::{GroupFigures, RoomSnapshot, session_row};
 use super::room::Snapshot;
 use super::{Rooms, Seat};
 

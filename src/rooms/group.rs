@@ -8,6 +8,7 @@ use crate::domain::figures::{Durations, Ledger, Rate};
 use crate::domain::{RoomId, SessionId, clock};
 use crate::protocol::{CloseCode, Dialect, Frame, close, native};
 
+use super::figures::GroupFigures;
 use super::ledger::Left;
 use super::outlet;
 use super::seat::Seat;
@@ -17,30 +18,12 @@ use super::step::{Broadcast, Said, Step, Whisper};
 /// Broadcasts that go out to each socket in one write, at most.
 const MOST_IN_ONE_WRITE: usize = 32;
 
-/// What a group did so far.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct GroupFigures {
-    /// From the commit to the last write.
-    pub fanout: Durations,
-    /// Frames handed to sockets.
-    pub delivered: Rate,
-    /// Bytes that wait for its sockets.
-    pub queued_bytes: u64,
-    /// Sockets with something waiting for more than a second.
-    pub slow_readers: u64,
-    /// What became of the frames, when last looked at.
-    pub ledger: Ledger,
-}
-
-impl GroupFigures {
-    /// Adds another worker's.
-    pub fn add(&mut self, other: &Self) {
-        self.fanout.add(&other.fanout);
-        self.delivered.merge(other.delivered);
-        self.queued_bytes += other.queued_bytes;
-        self.slow_readers += other.slow_readers;
-        self.ledger.add(&other.ledger);
-    }
+/// What is no event and yet for everybody, a seat at a time.
+#[derive(Debug)]
+enum Aside {
+    Whisper(Whisper),
+    Announce(Frame),
+    CloseAll(CloseCode),
 }
 
 /// A room's sockets on one worker.
@@ -50,9 +33,9 @@ pub struct Group {
     seats: Vec<Sitting>,
     places: HashMap<SessionId, usize>,
     waiting: VecDeque<Step>,
-    /// What goes out now, broadcasts or a whisper, and the seat that is next.
+    /// What goes out now, broadcasts or something else, and the seat that is next.
     current: Vec<Broadcast>,
-    whisper: Option<Whisper>,
+    aside: Option<Aside>,
     frames: [Vec<Frame>; Dialect::ALL.len()],
     cursor: usize,
     last_seq: i64,
@@ -74,7 +57,7 @@ impl Group {
             places: HashMap::new(),
             waiting: VecDeque::new(),
             current: Vec::new(),
-            whisper: None,
+            aside: None,
             frames: std::array::from_fn(|_| Vec::new()),
             cursor: 0,
             last_seq: 0,
@@ -98,7 +81,7 @@ impl Group {
     }
 
     const fn is_writing(&self) -> bool {
-        !self.current.is_empty() || self.whisper.is_some()
+        !self.current.is_empty() || self.aside.is_some()
     }
 
     /// Whether the group can be forgotten.
@@ -115,7 +98,11 @@ impl Group {
     /// Its sockets, those on their way included, and the `seq` they have got to.
     #[must_use]
     pub fn roster(&self) -> (Vec<Arc<Seat>>, i64) {
-        let (mut seats, mut reached) = (self.seats().cloned().collect::<Vec<_>>(), self.last_seq);
+        let mut seats = Vec::new();
+        if !matches!(self.aside, Some(Aside::CloseAll(_))) {
+            seats.extend(self.seats().cloned());
+        }
+        let mut reached = self.last_seq;
         for step in &self.waiting {
             match step {
                 Step::Attach(seat, _, head) => {
@@ -124,6 +111,7 @@ impl Group {
                     seats.push(Arc::clone(seat));
                 }
                 Step::Detach(session, ..) => seats.retain(|seat| seat.session != *session),
+                Step::CloseAll(_) => seats.clear(),
                 _ => {}
             }
         }
@@ -166,8 +154,10 @@ impl Group {
                     if whisper.lasts {
                         self.holds = Some(whisper.said.clone());
                     }
-                    self.whisper = Some(whisper);
+                    self.aside = Some(Aside::Whisper(whisper));
                 }
+                Some(Step::Announce(frame)) => self.aside = Some(Aside::Announce(frame)),
+                Some(Step::CloseAll(code)) => self.aside = Some(Aside::CloseAll(code)),
                 Some(step) => {
                     budget -= 1;
                     self.take(step);
@@ -198,17 +188,58 @@ impl Group {
         }
     }
 
-    fn write_on(&mut self, mut budget: usize, max_pending: usize) -> usize {
-        let mut written = 0;
+    fn write_on(&mut self, budget: usize, max_pending: usize) -> usize {
+        let left = match self.aside {
+            None => self.write_events(budget, max_pending),
+            Some(Aside::CloseAll(code)) => self.close_on(code, budget),
+            Some(_) => self.say_on(budget),
+        };
+        if self.cursor >= self.seats.len() {
+            self.cursor = 0;
+            self.aside = None;
+            let now = clock::now();
+            for done in self.current.drain(..) {
+                self.last_seq = done.seq;
+                self.fanout.record(now.micros_since(done.committed_at));
+            }
+            self.frames.iter_mut().for_each(Vec::clear);
+        }
+        left
+    }
+
+    fn close_on(&mut self, code: CloseCode, mut budget: usize) -> usize {
+        while budget > 0
+            && let Some(sitting) = self.seats.pop()
+        {
+            budget -= 1;
+            self.places.remove(&sitting.seat.session);
+            let due = sitting.tally.against(0).accounted();
+            self.part(sitting, Some(code), due);
+        }
+        budget
+    }
+
+    fn say_on(&mut self, mut budget: usize) -> usize {
         let is_busy = self.waiting.len() >= MOST_IN_ONE_WRITE;
         while budget > 0 && self.cursor < self.seats.len() {
             let sitting = &mut self.seats[self.cursor];
             self.cursor += 1;
             budget -= 1;
-            if let Some(whisper) = &self.whisper {
-                self.is_missed |= sitting.hear(whisper, is_busy);
-                continue;
+            match &self.aside {
+                Some(Aside::Whisper(whisper)) => self.is_missed |= sitting.hear(whisper, is_busy),
+                Some(Aside::Announce(frame)) => sitting.is_announced(frame),
+                Some(Aside::CloseAll(_)) | None => {}
             }
+        }
+        budget
+    }
+
+    fn write_events(&mut self, mut budget: usize, max_pending: usize) -> usize {
+        let mut written = 0;
+        while budget > 0 && self.cursor < self.seats.len() {
+            let sitting = &mut self.seats[self.cursor];
+            self.cursor += 1;
+            budget -= 1;
             let frames = &self.frames[sitting.seat.dialect as usize];
             if frames.is_empty() {
                 continue;
@@ -232,17 +263,7 @@ impl Group {
                 outlet.close(close::TOO_SLOW);
             }
         }
-        let now = clock::now();
-        self.delivered.add(now, written as u64);
-        if self.cursor >= self.seats.len() {
-            self.cursor = 0;
-            self.whisper = None;
-            for done in self.current.drain(..) {
-                self.last_seq = done.seq;
-                self.fanout.record(now.micros_since(done.committed_at));
-            }
-            self.frames.iter_mut().for_each(Vec::clear);
-        }
+        self.delivered.add(clock::now(), written as u64);
         budget
     }
 
@@ -266,21 +287,8 @@ impl Group {
         match step {
             Step::Attach(seat, opening, head) => self.attach(seat, &opening, head),
             Step::Detach(session, code, due) => self.detach(session, code, due),
-            Step::Deliver(_) | Step::Whisper(_) => {}
-            Step::Announce(frame) => {
-                let native = |sitting: &&Sitting| sitting.seat.dialect == Dialect::Native;
-                let those = self.seats.iter().filter(native).filter(|sitting| !sitting.lags);
-                for outlet in those.filter_map(|sitting| outlet::find(sitting.seat.slot)) {
-                    outlet.deliver(std::slice::from_ref(&frame), None);
-                }
-            }
-            Step::CloseAll(code) => {
-                for sitting in std::mem::take(&mut self.seats) {
-                    let due = sitting.tally.against(0).accounted();
-                    self.part(sitting, Some(code), due);
-                }
-                self.places.clear();
-            }
+            // Those are gone through seat by seat.
+            Step::Deliver(_) | Step::Whisper(_) | Step::Announce(_) | Step::CloseAll(_) => {}
             Step::Audit(dues) => self.audit(&dues),
             Step::Recount => self.recount(),
         }
@@ -375,3 +383,7 @@ impl Group {
         std::mem::take(&mut self.left)
     }
 }
+
+#[cfg(test)]
+#[path = "group_tests.rs"]
+mod tests;

@@ -23,7 +23,7 @@ use crate::store::Store;
 
 #[derive(Default)]
 pub(super) struct Ear {
-    heard: RefCell<Vec<String>>,
+    pub heard: RefCell<Vec<String>>,
     pub closed: Cell<Option<u16>>,
     /// The next frame gets lost, and nobody is told.
     swallows: Cell<bool>,

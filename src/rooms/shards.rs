@@ -15,8 +15,8 @@ use crate::protocol::CloseCode;
 
 use super::Refused;
 use super::fanout::Shard;
+use super::figures::GroupFigures;
 use super::gauge::Online;
-use super::group::GroupFigures;
 use super::outlet::Slot;
 use super::seat::Seat;
 use super::step::Step;

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::domain::figures::Ledger;
+use crate::protocol::{Dialect, Frame};
 
 use super::ledger::Tally;
 use super::outlet;
@@ -38,6 +39,16 @@ impl Sitting {
 }
 
 impl Sitting {
+    /// An admin's word, on native sockets alone.
+    pub(super) fn is_announced(&self, frame: &Frame) {
+        if self.seat.dialect == Dialect::Native
+            && !self.lags
+            && let Some(outlet) = outlet::find(self.seat.slot)
+        {
+            outlet.deliver(std::slice::from_ref(frame), None);
+        }
+    }
+
     /// Light frames are the first to go: a group that has much to do does without, and so does a
     /// socket that has much waiting. Whether it has to be told later.
     pub(super) fn hear(&mut self, whisper: &Whisper, is_busy: bool) -> bool {
