@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::native::{Ended, Entry, Native, is_durable, seq};
+use super::shape::shape;
 
 /// What is held of one room, from its first event on.
 #[derive(Debug)]
@@ -116,6 +117,15 @@ impl Follower {
         Ok(())
     }
 
+    /// Told that it is too slow, which is so only when there is more than it holds.
+    pub fn is_told_of_lag(&mut self, lag: &Value) {
+        shape(lag, "chat_id:uuid seq:int unread:int");
+        let unread = seq(lag) - self.have();
+        assert!(unread > 0, "{}: nothing is missing: {lag}", self.room);
+        assert_eq!(lag["unread"], unread, "{}: {} are held: {lag}", self.room, self.have());
+        self.lagged += 1;
+    }
+
     /// Takes a frame that came on this socket, whatever it is.
     pub async fn hear(&mut self, socket: &mut Native, frame: &Value) -> Result<(), Ended> {
         if frame["chat_id"] != self.chat {
@@ -124,7 +134,7 @@ impl Follower {
         if is_durable(frame) {
             self.take(frame);
         } else if frame["type"] == "lag" {
-            self.lagged += 1;
+            self.is_told_of_lag(frame);
             self.catch_up(socket, seq(frame)).await?;
             self.join(socket).await?;
         }

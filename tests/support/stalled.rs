@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use super::native::{Native, V1, is_durable, seq};
 use super::raw::{CLOSE, RawSocket, Received, TEXT, frame, whole};
-use super::shape::shape;
 use super::{Follower, Server};
 
 /// How it went.
@@ -56,8 +55,7 @@ impl Stalled {
             let said: Value = serde_json::from_slice(&payload).expect("whole frames");
             match said["type"].as_str() {
                 Some("lag") => {
-                    shape(&said, "chat_id:uuid seq:int unread:int");
-                    assert!(seq(&said) >= self.follower.have(), "{said}");
+                    self.follower.is_told_of_lag(&said);
                     lagged = true;
                     // Whoever reads again may stay; the answer shows that nothing else waits.
                     self.socket.write(&frame(whole(TEXT), b"{\"type\":\"ping\"}")).await;
