@@ -4,6 +4,8 @@
 use serde_json::json;
 
 use crate::support::Setup;
+use crate::support::postgres::fresh_database;
+use crate::support::psql::psql;
 
 on_both_engines! {
     async fn a_drain_closes_with_1001(setup: Setup) {
@@ -89,6 +91,28 @@ on_both_engines! {
         assert_eq!(in_group.close_code().await, Some(4404));
         alice.api.delete(&format!("/room/delete/{shh}/")).await.is(200);
         assert_eq!(in_shh.close_code().await, Some(4404));
+    }
+
+    async fn a_fault_of_the_servers_own_closes_with_1011(setup: Setup) {
+        let url = fresh_database();
+        let server = setup.env("DATABASE_URL", &url).start().await;
+        let alice = server.account("alice").await;
+        let shh = alice.create_shh_room("Lounge").await;
+        alice.post_to_shh(&shh, "one").await;
+
+        // No room is live then: its history has to be read.
+        let server = server.restart().await;
+        let mut guest = server.room("open").open().await;
+        guest.is_alive_with_nothing_waiting("before").await;
+        psql(&url, "ALTER TABLE event RENAME TO nowhere");
+        server.room(&shh).token(&alice.access).accepted_then_closed(1011).await;
+        guest.say("what can't be stored").await;
+        guest.expect_close(1011).await;
+
+        psql(&url, "ALTER TABLE nowhere RENAME TO event");
+        let mut hers = server.room(&shh).token(&alice.access).open().await;
+        assert_eq!(hers.next().await["messages"][0]["message"], "one");
+        server.room("open").open().await.is_alive_with_nothing_waiting("after").await;
     }
 
     async fn a_clients_close_is_answered_and_frees_its_place(setup: Setup) {
