@@ -4,6 +4,7 @@
 use std::fmt::Write;
 use std::str;
 
+use actix_http::header::HeaderMap;
 use actix_http::ws::hash_key;
 use actix_http::{HttpMessage, Request};
 use actix_web::{HttpRequest, HttpResponse};
@@ -23,6 +24,9 @@ impl Head for Request {
     fn header(&self, name: &str) -> Option<&str> {
         self.headers().get(name)?.to_str().ok()
     }
+    fn list(&self, name: &str) -> Option<String> {
+        list(self.headers(), name)
+    }
 }
 
 impl Head for HttpRequest {
@@ -38,6 +42,15 @@ impl Head for HttpRequest {
     fn header(&self, name: &str) -> Option<&str> {
         self.headers().get(name)?.to_str().ok()
     }
+    fn list(&self, name: &str) -> Option<String> {
+        list(self.headers(), name)
+    }
+}
+
+/// As long as the head at most, which the engines' readers bound.
+fn list(headers: &HeaderMap, name: &str) -> Option<String> {
+    let lines = headers.get_all(name).filter_map(|line| line.to_str().ok());
+    lines.map(str::to_owned).reduce(|all, line| all + "," + &line)
 }
 
 /// `Sec-WebSocket-Accept` for a key.
@@ -87,4 +100,21 @@ pub fn refusal(refusal: &Refusal) -> HttpResponse {
         response.insert_header(header);
     }
     response.force_close().json(refusal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_http::header::{HeaderName, HeaderValue};
+
+    #[test]
+    fn lines_of_one_name_are_one_list_without_what_is_no_text() {
+        let mut headers = HeaderMap::new();
+        let name = HeaderName::from_static("sec-websocket-protocol");
+        assert_eq!(list(&headers, name.as_str()), None);
+        for line in [&b"hubbub.v1"[..], b"\xff", b"", b"x, y"] {
+            headers.append(name.clone(), HeaderValue::from_bytes(line).expect("a value"));
+        }
+        assert_eq!(list(&headers, name.as_str()).as_deref(), Some("hubbub.v1,,x, y"));
+    }
 }

@@ -4,7 +4,8 @@
 use serde_json::{Value, json};
 
 use crate::support::account::text;
-use crate::support::native::{Way, seq};
+use crate::support::native::{V1, Way, seq};
+use crate::support::raw::RawSocket;
 use crate::support::tokens::{expired, wrong_kinds};
 use crate::support::{Account, Setup, shape};
 
@@ -48,6 +49,16 @@ on_both_engines! {
         assert_eq!(hello["auth_within_ms"], 7_000);
         assert_eq!(hello["ping_interval_ms"], 9_000);
         assert_eq!(hello["max_frame_bytes"], 30_000);
+    }
+
+    async fn subprotocols_may_stand_on_several_lines(setup: Setup) {
+        let server = setup.start().await;
+        let alice = server.account("alice").await;
+        let offered = ["x".to_owned(), V1.to_owned(), format!("hubbub.token.{}", alice.access)];
+        let lines = offered.map(|one| format!("Sec-WebSocket-Protocol: {one}\r\n")).concat();
+        let mut socket = RawSocket::open_with(server.addr(), "/ws/", &lines, None).await;
+        let hello: Value = serde_json::from_str(&socket.next_text().await).expect("JSON");
+        assert_eq!((&hello["type"], &hello["user"]["id"]), (&json!("hello"), &json!(alice.id)));
     }
 
     async fn each_of_the_six_ways_says_who_one_is(setup: Setup) {

@@ -43,6 +43,11 @@ impl Head for Request {
         let found = self.headers.iter().find(|(known, _)| *known == name);
         found.map(|(_, value)| value.as_str())
     }
+    fn list(&self, name: &str) -> Option<String> {
+        let all = self.headers.iter().filter(|(known, _)| *known == name);
+        let all: Vec<&str> = all.map(|(_, value)| value.as_str()).collect();
+        (!all.is_empty()).then(|| all.join(","))
+    }
 }
 
 /// A head that would be let in.
