@@ -3,8 +3,10 @@
 
 use super::recovery::{House, house};
 use super::room::Recovered;
-use super::{Refused, Rooms};
-use crate::domain::{Author, Ban, Deed, RoomName, Subject, UserId, UserName, clock, ids};
+use super::{Post, Refused, Rooms};
+use crate::domain::{
+    Author, Ban, Deed, Identity, RoomId, RoomName, Subject, UserId, UserName, clock, ids,
+};
 use crate::store::{MemberChange, NewUser, Store};
 
 /// Another node on the same database.
@@ -32,6 +34,12 @@ fn ban(subject: Subject) -> MemberChange {
 
 fn deed(by: UserId) -> Deed {
     Deed { by: Some(by), ip: None, at: clock::now() }
+}
+
+async fn say(node: &Rooms, room: RoomId, text: &str) {
+    let by = Identity::Guest(ids::random());
+    let (content, nick_name, raw, client_id) = (text.into(), None, None, None);
+    node.post(room, Post { by, content, nick_name, raw, client_id }).await.expect("it is stored");
 }
 
 #[test]
@@ -82,6 +90,42 @@ fn rows_read_anew_put_out_who_is_banned_and_everybody_of_a_closed_room() {
         assert_eq!(hers.is_closed().await, 4404);
         let name = RoomName::parse("x").expect("a name");
         assert_eq!(house.rooms.live_named(&name), None, "its name is free");
+        store.close().await;
+        house.store.close().await;
+    });
+}
+
+#[test]
+fn what_is_past_keeping_before_it_was_read_is_waited_for_no_longer() {
+    actix::System::new().block_on(async {
+        let house = house().await;
+        let (other, store) = another(&house).await;
+        let room = house.room("x").await;
+        let (ear, handle) = house.enter_as(room, Author::Guest(ids::random())).await;
+        say(&other, room, "one").await;
+        say(&other, room, "two").await;
+        let then = clock::now();
+        say(&other, room, "three").await;
+        assert_eq!(house.store.forget_events(then).await.expect("removed"), 2);
+        handle.addr.send(Recovered).await.expect("it lives");
+        assert_eq!(ear.hears(1).await, [r#"{"message":"three"}"#]);
+
+        say(&other, room, "four").await;
+        say(&other, room, "five").await;
+        assert_eq!(house.store.forget_events(clock::now()).await.expect("removed"), 3);
+        assert_eq!(house.say(room, "six").await, 6);
+        assert_eq!(ear.hears(2).await[1..], [r#"{"message":"six"}"#]);
+        let (late, _) = house.enter_as(room, Author::Guest(ids::random())).await;
+        assert_eq!(house.say(room, "seven").await, 7);
+        late.hears(1).await;
+
+        say(&other, room, "eight").await;
+        say(&other, room, "nine").await;
+        assert_eq!(house.store.forget_events(clock::now()).await.expect("removed"), 4);
+        handle.addr.send(Recovered).await.expect("it lives");
+        while house.rooms.detail(room, 1).await.expect("a live room").load.seq < 9 {
+            tokio::task::yield_now().await;
+        }
         store.close().await;
         house.store.close().await;
     });

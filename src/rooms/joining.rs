@@ -317,7 +317,10 @@ impl Room {
         let mut rows: Vec<_> = known.into_iter().map(|event| Kept::new(Arc::new(event))).collect();
         if reading == Reading::Latest {
             // What was delivered meanwhile: the window is not trimmed while somebody waits.
-            let since = self.state.window.after(head, usize::MAX).unwrap_or_default();
+            let Some(since) = self.state.window.after(head, usize::MAX) else {
+                // What was read is past keeping by now.
+                return waiting.into_iter().for_each(|join| self.admit(join, None, ctx));
+            };
             rows.extend(since.into_iter().filter(|event| event.kind == EventKind::Message));
             rows.drain(..rows.len().saturating_sub(OPENING_MESSAGES));
         }

@@ -18,6 +18,7 @@ use super::room::{InFlight, Room};
 use super::state::Advance;
 use super::step::{Broadcast, Said, Step};
 use super::ticket::Ticket;
+use super::window::Window;
 
 /// Events read at a time to fill a gap.
 const GAP_EVENTS: u64 = 500;
@@ -224,14 +225,19 @@ impl Room {
     fn read_on(&mut self, ctx: &mut Context<Self>) {
         self.filling = true;
         let (store, room, head) = (self.store.clone(), self.id(), self.state.head());
-        let reading = async move { store.events_after(room, head, GAP_EVENTS, GAP_BYTES).await };
+        let reading = async move {
+            // Asked first: whatever it counts is read then, or is no longer kept.
+            let last = store.room(room).await?.map_or(head, |row| row.last_seq);
+            let events = store.events_after(room, head, GAP_EVENTS, GAP_BYTES).await?;
+            Ok((last, events))
+        };
         ctx.spawn(reading.into_actor(self).map(|read, room, ctx| room.gap_read(read, ctx)));
     }
 
-    fn gap_read(&mut self, read: Result<Vec<Event>, StoreError>, ctx: &mut Context<Self>) {
+    fn gap_read(&mut self, read: Result<(i64, Vec<Event>), StoreError>, ctx: &mut Context<Self>) {
         self.filling = false;
-        let events = match read {
-            Ok(events) => events,
+        let (last, events) = match read {
+            Ok(read) => read,
             Err(error) => {
                 log::error!(
                     "room {}: a gap could not be read, again in a second: {error}",
@@ -243,6 +249,7 @@ impl Room {
         };
         // A page may end by its rows or by its bytes: only an empty one is the last.
         let is_last = events.is_empty();
+        self.skip_to(events.first().map_or(last, |first| first.seq - 1));
         for event in events {
             self.arrived(Arc::new(event), None, ctx);
         }
@@ -258,6 +265,21 @@ impl Room {
             self.check_position(ctx);
         }
         self.settled(ctx);
+    }
+}
+
+impl Room {
+    /// What the database holds no more, up to here, is waited for no longer: the order goes on
+    /// behind it, and so does the window, which has no holes.
+    fn skip_to(&mut self, seq: i64) {
+        let head = self.state.head();
+        if seq > head {
+            log::warn!("room {}: what came after {head}, up to {seq}, is past keeping", self.id());
+            self.state.head = seq;
+            let windows = Arc::clone(&self.windows);
+            let window = Window::new(self.id(), seq, self.settings.window_events, windows);
+            self.state.window = window;
+        }
     }
 }
 

@@ -99,6 +99,7 @@ pub struct Room {
     pub(super) bus: Bus,
     pub(super) others: Others,
     pub(super) gate: Gate,
+    pub(super) windows: Arc<WindowBudget>,
     pub(super) registry: Addr<Registry>,
     generation: u64,
     /// Messages that came through the registry; it compares before it retires the room.
@@ -144,7 +145,8 @@ impl Room {
     pub fn new(start: Start) -> Self {
         let RoomRows { row, members, bans } = start.rows;
         let head = start.reached.unwrap_or(row.last_seq);
-        let window = Window::new(row.id, head, start.settings.window_events, start.windows);
+        let windows = Arc::clone(&start.windows);
+        let window = Window::new(row.id, head, start.settings.window_events, windows);
         let row = RoomRow { last_seq: head, ..row };
         let mut state = RoomState::new(row, roles(&members), bans.into_iter().collect(), window);
         state.set_read(marks(&members));
@@ -178,6 +180,7 @@ impl Room {
             bus: start.bus,
             others: Others::default(),
             gate: start.gate,
+            windows: start.windows,
             registry: start.registry,
             generation: start.generation,
             forwarded: 0,

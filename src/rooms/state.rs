@@ -40,7 +40,7 @@ pub struct RoomState {
     pub(super) presence: Presence,
     pub(super) dialects: [u32; Dialect::ALL.len()],
     pub(super) workers: Vec<u32>,
-    head: i64,
+    pub(super) head: i64,
     /// The room's newest events.
     pub window: Window,
     /// Messages delivered.
