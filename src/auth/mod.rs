@@ -84,7 +84,10 @@ impl From<StoreError> for AuthError {
             StoreError::Busy => Self::Busy,
             StoreError::Taken(field) => Self::Fields(vec![(field, taken(field))]),
             StoreError::Missing(_) => Self::WrongToken,
-            error @ (StoreError::Banned | StoreError::Database(_) | StoreError::Unusable(_)) => {
+            error @ (StoreError::Banned
+            | StoreError::Fenced
+            | StoreError::Database(_)
+            | StoreError::Unusable(_)) => {
                 log::error!("accounts: the store failed: {error}");
                 Self::Internal
             }

@@ -228,7 +228,7 @@ impl From<StoreError> for ApiError {
             StoreError::Taken(field) => Self::field(field, format!("This {field} is taken.")),
             StoreError::Missing(_) => Self::NOT_FOUND,
             StoreError::Banned => Self::Forbidden,
-            StoreError::Busy => Self::Busy,
+            StoreError::Busy | StoreError::Fenced => Self::Busy,
             error @ (StoreError::Database(_) | StoreError::Unusable(_)) => {
                 log::error!("the store failed: {error}");
                 Self::Internal

@@ -96,6 +96,28 @@ fn rows_read_anew_put_out_who_is_banned_and_everybody_of_a_closed_room() {
 }
 
 #[test]
+fn who_was_removed_on_another_node_changes_no_members_here() {
+    actix::System::new().block_on(async {
+        let house = house().await;
+        let (other, store) = another(&house).await;
+        let (alice, bob) = (user(&house, "alice").await, user(&house, "bob").await);
+        let (carol, dave) = (user(&house, "carol").await, user(&house, "dave").await);
+        let name = RoomName::parse("group").expect("a name");
+        let group = house.store.create_group(&name, alice, &[bob, carol], clock::now()).await;
+        let room = group.expect("a group").id;
+        let (hers, _) = house.enter_as(room, Author::User(alice)).await;
+        other.change_members(room, alice, MemberChange::Remove(bob)).await.expect("removed");
+        let adds = MemberChange::Add(dave);
+        assert_eq!(house.rooms.change_members(room, bob, adds).await, Err(Refused::Forbidden));
+        house.rooms.change_members(room, carol, adds).await.expect("she may");
+        assert_eq!(house.store.members(room).await.expect("members").len(), 3);
+        assert_eq!(hers.closed.get(), None);
+        store.close().await;
+        house.store.close().await;
+    });
+}
+
+#[test]
 fn what_is_past_keeping_before_it_was_read_is_waited_for_no_longer() {
     actix::System::new().block_on(async {
         let house = house().await;

@@ -10,7 +10,9 @@ use crate::domain::nodes::Hint;
 use crate::domain::{Author, Ban, Deed, EventId, Subject, Timestamp, UserId, clock, ids};
 use crate::protocol::{Dialect, close};
 use crate::store::writer::WriterPermit;
-use crate::store::{ChangeMembers, Changed, MemberChange, MembersChanged, RoomRows, StoreError};
+use crate::store::{
+    ChangeMembers, Changed, CheckedRoles, MemberChange, MembersChanged, RoomRows, StoreError,
+};
 
 use super::Refused;
 use super::admission::Admission;
@@ -74,6 +76,8 @@ impl Room {
         }
         if std::mem::take(&mut self.reload_again) || !self.fenced.is_empty() {
             self.reload(ctx);
+        } else {
+            self.answer_fenced();
         }
         self.release(ctx);
         self.settled(ctx);
@@ -186,10 +190,16 @@ pub struct ChangeMember {
 }
 
 impl Room {
-    fn may_make(&self, asked: &ChangeMember, now: Timestamp) -> Result<(), Refused> {
-        match asked.change {
+    fn may_make(
+        &self,
+        by: UserId,
+        change: MemberChange,
+        is_admins: bool,
+        now: Timestamp,
+    ) -> Result<(), Refused> {
+        match change {
             MemberChange::Add(user) => {
-                self.state.may_change(asked.by, user, true, now)?;
+                self.state.may_change(by, user, true, now)?;
                 let is_full = self.state.role(user).is_none()
                     && self.state.member_count() >= self.settings.max_members;
                 if is_full {
@@ -197,11 +207,20 @@ impl Room {
                 }
                 Ok(())
             }
-            MemberChange::Remove(user) => self.state.may_change(asked.by, user, false, now),
-            MemberChange::Ban(_) | MemberChange::Unban(_) if asked.deed.is_none() => {
-                Err(Refused::Forbidden)
-            }
+            MemberChange::Remove(user) => self.state.may_change(by, user, false, now),
+            MemberChange::Ban(_) | MemberChange::Unban(_) if !is_admins => Err(Refused::Forbidden),
             MemberChange::Ban(_) | MemberChange::Unban(_) => self.state.is_open(),
+        }
+    }
+
+    /// Changes that went by older rows than the store's: whoever still may asks again.
+    fn answer_fenced(&mut self) {
+        let now = clock::now();
+        let fenced = self.changing.extract_if(|_, asked| asked.is_fenced).collect::<Vec<_>>();
+        for (_, asked) in fenced {
+            let may = self.may_make(asked.by, asked.change, asked.is_admins, now);
+            // Who asked may be gone; then nobody wants the answer.
+            let _ = asked.answer.send(may.and(Err(Refused::Busy)));
         }
     }
 }
@@ -222,22 +241,27 @@ impl Handler<ChangeMember> for Room {
     fn handle(&mut self, asked: ChangeMember, ctx: &mut Self::Context) {
         self.note_forwarded();
         let at: Timestamp = clock::now();
-        if let Err(refused) = self.may_make(&asked, at) {
+        let ChangeMember { by, change, deed, admission, answer } = asked;
+        let is_admins = deed.is_some();
+        if let Err(refused) = self.may_make(by, change, is_admins, at) {
             // Who asked may be gone; then nobody wants the answer.
-            let _ = asked.answer.send(Err(refused));
+            let _ = answer.send(Err(refused));
             return self.settled(ctx);
         }
         let id = EventId(ids::at(at));
-        let Admission { held, writer } = asked.admission;
-        let about = subject_of(asked.change);
-        self.changing.insert(id, Changing { answer: asked.answer, about, _held: held });
+        let Admission { held, writer } = admission;
+        let subject = subject_of(change).and_then(|user| self.state.role(user));
+        let roles = CheckedRoles { by: self.state.role(by), subject };
+        let changing = Changing { answer, by, change, is_admins, is_fenced: false, _held: held };
+        self.changing.insert(id, changing);
         self.store.writer().change_members(ChangeMembers {
             room: self.id(),
-            change: asked.change,
+            change,
             id,
             at,
-            by: Author::User(asked.by),
-            deed: asked.deed,
+            by: Author::User(by),
+            roles,
+            deed,
             permit: writer,
             reply: ctx.address().recipient(),
         });
@@ -248,10 +272,15 @@ impl Handler<MembersChanged> for Room {
     type Result = ();
 
     fn handle(&mut self, done: MembersChanged, ctx: &mut Self::Context) {
-        let Some(asked) = self.changing.remove(&done.id) else { return };
+        let Some(mut asked) = self.changing.remove(&done.id) else { return };
+        if matches!(done.result, Err(StoreError::Fenced)) {
+            asked.is_fenced = true;
+            self.changing.insert(done.id, asked);
+            return self.reload(ctx);
+        }
         let answer = match done.result {
             Ok(changed) => {
-                self.members_changed(changed, asked.about, ctx);
+                self.members_changed(changed, subject_of(asked.change), ctx);
                 Ok(())
             }
             Err(StoreError::Missing(_)) => Err(Refused::NotFound),

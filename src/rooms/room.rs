@@ -14,7 +14,7 @@ use crate::config::{FaultSettings, RoomSettings};
 use crate::domain::figures::Rate;
 use crate::domain::{Event, EventId, NewEvent, Record, Role, RoomId, RoomRow, UserId, clock};
 use crate::protocol::CloseCode;
-use crate::store::{MemberRow, RoomRows, Store};
+use crate::store::{MemberChange, MemberRow, RoomRows, Store};
 
 use super::Refused;
 use super::activity::Activity;
@@ -61,8 +61,12 @@ pub(super) struct InFlight {
 /// A change of members that waits for its commit.
 pub(super) struct Changing {
     pub answer: tokio::sync::oneshot::Sender<Result<(), Refused>>,
-    /// Whose membership.
-    pub about: Option<UserId>,
+    pub by: UserId,
+    pub change: MemberChange,
+    /// It is an admin's act.
+    pub is_admins: bool,
+    /// The store's fence sent it back: it is answered when the rows were read anew.
+    pub is_fenced: bool,
     pub _held: Held,
 }
 

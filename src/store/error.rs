@@ -18,6 +18,9 @@ pub enum StoreError {
     /// He may not be in that room.
     #[error("banned from the room")]
     Banned,
+    /// What a change was checked against is other by now.
+    #[error("the members have changed meanwhile: check again")]
+    Fenced,
     /// The database is behind or away: try again.
     #[error("the store is busy: try again")]
     Busy,

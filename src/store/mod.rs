@@ -30,8 +30,8 @@ pub use rows::{
     LoginRow, MemberRow, NewUser, RecordRow, RefreshRow, RoomRows, Rotation, TicketRow, UserRow,
 };
 pub use writer::{
-    Append, ChangeMembers, Changed, Committed, MemberChange, MembersChanged, Outcome, Writer,
-    WriterFigures, WriterPermit,
+    Append, ChangeMembers, Changed, CheckedRoles, Committed, MemberChange, MembersChanged, Outcome,
+    Writer, WriterFigures, WriterPermit,
 };
 
 /// The store. Cheap to clone; one a process.

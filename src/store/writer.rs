@@ -95,12 +95,23 @@ pub struct ChangeMembers {
     pub at: Timestamp,
     /// Whose act.
     pub by: Author,
+    /// What it was allowed by.
+    pub roles: CheckedRoles,
     /// Of an admin's act: it is recorded in the same transaction.
     pub deed: Option<Deed>,
     /// As for `Append`.
     pub permit: WriterPermit,
     /// Who is told.
     pub reply: Recipient<MembersChanged>,
+}
+
+/// The roles that a change of members was checked against; bans are no matter of roles.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CheckedRoles {
+    /// Of who wants it. When he has a lower one by now, nothing is changed.
+    pub by: Option<Role>,
+    /// Of whose membership it is. When he has a higher one by now, he is not removed.
+    pub subject: Option<Role>,
 }
 
 /// What changes.
@@ -127,9 +138,9 @@ pub struct MembersChanged {
     /// The event's id, as asked.
     pub id: EventId,
     /// `Missing("room")` when it is closed or gone, `Missing("user")`; `Banned` of somebody who
-    /// would be added; `Busy` when the database
-    /// did not answer within the limit, and the change may or may not be made: ask again, it is
-    /// made once.
+    /// would be added; `Fenced` when the roles are other ones by now: check again; `Busy` when the
+    /// database did not answer within the limit, and the change may or may not be made: ask again,
+    /// it is made once.
     pub result: Result<Changed, super::StoreError>,
 }
 

@@ -7,12 +7,12 @@ use std::time::Duration;
 use actix::prelude::*;
 use hubbub::config::StoreSettings;
 use hubbub::domain::{
-    Author, Deed, EventId, EventKind, NewEvent, Record, RoomId, RoomName, RoomRow, Timestamp,
+    Author, Deed, EventId, EventKind, NewEvent, Record, Role, RoomId, RoomName, RoomRow, Timestamp,
     UserCard, UserId, UserName, clock, ids,
 };
 use hubbub::store::{
-    Append, ChangeMembers, Committed, MemberChange, MembersChanged, NewUser, Outcome, Store,
-    UserRow,
+    Append, ChangeMembers, CheckedRoles, Committed, MemberChange, MembersChanged, NewUser, Outcome,
+    Store, UserRow,
 };
 use sea_orm::sqlx::{self, AssertSqlSafe};
 use tempfile::TempDir;
@@ -245,6 +245,8 @@ const HEARD: usize = 1 << 20;
 pub struct Ear {
     committed: Recipient<Committed>,
     changed: Recipient<MembersChanged>,
+    /// What its changes of members were checked against; by default they may be what they are.
+    pub roles: CheckedRoles,
     pub commits: mpsc::Receiver<Committed>,
     pub changes: mpsc::Receiver<MembersChanged>,
 }
@@ -278,7 +280,8 @@ impl Ear {
         let (to_changes, changes) = mpsc::channel(HEARD);
         let listener = Listener { commits: to_commits, changes: to_changes }.start();
         let committed = listener.clone().recipient();
-        Self { committed, changed: listener.recipient(), commits, changes }
+        let roles = CheckedRoles { by: None, subject: Some(Role::Owner) };
+        Self { committed, changed: listener.recipient(), roles, commits, changes }
     }
 
     /// Hands over without waiting for the answer.
@@ -349,6 +352,7 @@ impl Ear {
             id: EventId(ids::at(at)),
             at,
             by: Author::User(by),
+            roles: self.roles,
             deed: None,
             permit,
             reply: self.changed.clone(),
@@ -370,6 +374,7 @@ impl Ear {
             id: EventId(ids::at(deed.at)),
             at: deed.at,
             by: Author::User(deed.by.expect("an admin")),
+            roles: self.roles,
             deed: Some(deed),
             permit,
             reply: self.changed.clone(),

@@ -3,8 +3,8 @@
 
 use std::collections::HashMap;
 
-use hubbub::domain::{Author, EventId, clock, ids};
-use hubbub::store::{MemberChange, Outcome, Store};
+use hubbub::domain::{Author, EventId, Role, clock, ids};
+use hubbub::store::{CheckedRoles, MemberChange, Outcome, Store, StoreError};
 
 use crate::home::{Ear, Home, guest_event, on_both, room_name, seq, user_event, user_id};
 
@@ -12,6 +12,8 @@ on_both!(
     two_nodes_number_one_room_together,
     copies_of_a_message_on_two_nodes_are_one,
     a_removal_on_one_node_fences_the_other,
+    whoever_was_removed_on_one_node_changes_no_members_on_the_other,
+    whoever_became_the_owner_on_one_node_is_not_removed_as_a_member_on_the_other,
     a_database_that_is_held_for_long_is_waited_for,
 );
 
@@ -85,6 +87,43 @@ async fn a_removal_on_one_node_fences_the_other(home: Home) {
     ear.change(&home.store, room.id, MemberChange::Remove(b), a).await.result.expect("removed");
     let late = ear.post(&other, user_event(room.id, &bob.card, "late"), 0).await;
     assert!(matches!(late, Outcome::Fenced), "{late:?}");
+}
+
+async fn whoever_was_removed_on_one_node_changes_no_members_on_the_other(home: Home) {
+    let other = home.another().await;
+    let mut ear = Ear::new();
+    let mut users = Vec::new();
+    for name in ["alice", "bob", "carol", "dave"] {
+        users.push(user_id(&home.user(name).await));
+    }
+    let [a, b, c, d] = users[..] else { panic!("four") };
+    let group = home.store.create_group(&room_name("g"), a, &[b, c], clock::now()).await;
+    let room = group.expect("a group").id;
+    ear.change(&home.store, room, MemberChange::Remove(b), a).await.result.expect("removed");
+    ear.roles = CheckedRoles { by: Some(Role::Member), subject: None };
+    for change in [MemberChange::Add(d), MemberChange::Remove(c)] {
+        let late = ear.change(&other, room, change, b).await.result;
+        assert!(matches!(late, Err(StoreError::Fenced)), "{change:?}: {late:?}");
+    }
+    let gone = ear.change(&other, room, MemberChange::Remove(b), b).await.result.expect("is gone");
+    assert!(gone.event.is_none(), "nothing is left to be done");
+    let row = other.room(room).await.expect("an answer").expect("a room");
+    assert_eq!((row.last_seq, row.member_rev), (1, 1), "what was fenced left nothing behind");
+    ear.change(&other, room, MemberChange::Add(d), c).await.result.expect("she is a member");
+}
+
+async fn whoever_became_the_owner_on_one_node_is_not_removed_as_a_member_on_the_other(home: Home) {
+    let other = home.another().await;
+    let mut ear = Ear::new();
+    let (a, b) = (user_id(&home.user("alice").await), user_id(&home.user("bob").await));
+    let group = home.store.create_group(&room_name("g"), a, &[b], clock::now()).await;
+    let room = group.expect("a group").id;
+    ear.change(&home.store, room, MemberChange::Remove(a), a).await.result.expect("she leaves");
+    ear.change(&home.store, room, MemberChange::Add(a), b).await.result.expect("she is back");
+    ear.roles = CheckedRoles { by: Some(Role::Member), subject: Some(Role::Member) };
+    let late = ear.change(&other, room, MemberChange::Remove(b), a).await.result;
+    assert!(matches!(late, Err(StoreError::Fenced)), "{late:?}");
+    assert_eq!(other.role(room, b).await.expect("an answer"), Some(Role::Owner));
 }
 
 /// Longer than any time-out of the database's own: whoever waits is refused there, and tried

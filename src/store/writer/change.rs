@@ -1,5 +1,6 @@
 //! One change of a room's members: its row, its event and the room's new `member_rev` in one
-//! transaction. Called by a lane, in its turn. Must not decide who may do it: the room did.
+//! transaction. Called by a lane, in its turn. Must not decide who may do it: the room did, and
+//! what it went by is compared here.
 
 use std::time::Instant;
 
@@ -18,6 +19,7 @@ use crate::domain::{
     Author, Event, EventId, EventKind, NewEvent, Record, Role, RoomId, Subject, Target, UserId, ids,
 };
 use crate::store::members::{banned, bans, members_of};
+use crate::store::rows::role;
 use crate::store::{StoreError, UserRow, audit, connect};
 
 /// What was done to the rows.
@@ -165,6 +167,7 @@ async fn apply(
             if membership::Entity::find_by_id((room, who.0)).one(changing).await?.is_some() {
                 return Ok(Made::NOTHING);
             }
+            fence(changing, change, None).await?;
             let subject = Subject::User(who).to_string();
             if banned(changing, change.room, &[subject], change.at).await? {
                 return Err(StoreError::Banned);
@@ -185,6 +188,7 @@ async fn apply(
             else {
                 return Ok(Made::NOTHING);
             };
+            fence(changing, change, Some(role(&row.role)?)).await?;
             membership::Entity::delete_by_id((room, who.0)).exec(changing).await?;
             let is_owner = row.role == Role::Owner.as_str();
             let heir = if is_owner { pass_on(changing, change.room).await? } else { None };
@@ -194,6 +198,24 @@ async fn apply(
         MemberChange::Ban(new) => banning::ban(changing, change, row, new).await,
         MemberChange::Unban(subject) => banning::unban(changing, change, subject).await,
     }
+}
+
+/// Whether the room, which may not have heard of another node's change yet, went by roles that
+/// allow no more than those of now; `subject`: of who would be removed. Whoever removes a plain
+/// member need not have known of him.
+async fn fence(
+    changing: &DatabaseTransaction,
+    change: &ChangeMembers,
+    subject: Option<Role>,
+) -> Result<(), StoreError> {
+    let mut by = None;
+    if let Some(user) = change.by.user() {
+        let row = membership::Entity::find_by_id((change.room.0, user.0)).one(changing).await?;
+        by = row.map(|row| role(&row.role)).transpose()?;
+    }
+    let known = change.roles.subject.unwrap_or(Role::Member);
+    let is_fenced = by < change.roles.by || subject > Some(known);
+    if is_fenced { Err(StoreError::Fenced) } else { Ok(()) }
 }
 
 /// The owner has gone: the longest member takes his place.
