@@ -154,14 +154,6 @@ impl NewEvent {
             deleted_at: None,
         }
     }
-
-    /// Bytes it occupies in a queue, for bounds; an estimate that is never too small by much.
-    #[must_use]
-    pub fn weight(&self) -> usize {
-        256 + self.content.len()
-            + self.raw.as_ref().map_or(0, String::len)
-            + self.nick_name.as_ref().map_or(0, String::len)
-    }
 }
 
 impl Event {

@@ -61,7 +61,6 @@ impl Durations {
 pub struct Rate {
     counts: [u32; 8],
     newest: i64,
-    total: u64,
 }
 
 /// Whole seconds that a [`Rate`] averages over; the running second does not count.
@@ -73,7 +72,6 @@ impl Rate {
         self.forget(now.secs());
         self.counts[Self::place(now.secs())] = self.counts[Self::place(now.secs())]
             .saturating_add(u32::try_from(n).unwrap_or(u32::MAX));
-        self.total += n;
     }
 
     /// How many a second, over the last five whole seconds.
@@ -85,12 +83,6 @@ impl Rate {
         f64::from(counted) / 5.0
     }
 
-    /// How many in all.
-    #[must_use]
-    pub const fn total(&self) -> u64 {
-        self.total
-    }
-
     /// Adds another's counts.
     pub fn merge(&mut self, mut other: Self) {
         let newest = self.newest.max(other.newest);
@@ -99,7 +91,6 @@ impl Rate {
         for (mine, theirs) in self.counts.iter_mut().zip(other.counts) {
             *mine = mine.saturating_add(theirs);
         }
-        self.total += other.total;
     }
 
     fn place(second: i64) -> usize {
@@ -306,7 +297,6 @@ mod tests {
         both.merge(rate);
         both.merge(rate);
         assert!((both.per_second(at(110)) - 20.0).abs() < 1e-9);
-        assert_eq!(both.total(), 200);
     }
 
     #[test]

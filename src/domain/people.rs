@@ -63,12 +63,6 @@ impl Identity {
         }
     }
 
-    /// The user's id, when it is one.
-    #[must_use]
-    pub fn user(&self) -> Option<UserId> {
-        self.author().user()
-    }
-
     /// The login behind it, when there is one.
     #[must_use]
     pub fn login(&self) -> Option<LoginId> {

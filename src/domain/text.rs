@@ -49,12 +49,6 @@ impl MessageText {
         }
     }
 
-    /// The text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// The text, taken out.
     #[must_use]
     pub fn into_string(self) -> String {
@@ -68,7 +62,7 @@ mod tests {
 
     #[test]
     fn a_text_says_something_within_its_bound() {
-        assert!(MessageText::parse(" hi ").is_ok_and(|text| text.as_str() == " hi "));
+        assert!(MessageText::parse(" hi ").is_ok_and(|text| text.into_string() == " hi "));
         assert_eq!(MessageText::parse(" \n"), Err(TextError::Blank));
         assert!(MessageText::parse_or_blank("").is_ok());
         assert_eq!(MessageText::parse("a\0"), Err(TextError::Nul));

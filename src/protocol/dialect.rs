@@ -135,12 +135,6 @@ impl Dialect {
         matches!(self, Self::ShhCookie | Self::ShhToken)
     }
 
-    /// Whether whoever speaks it is known by his account in every frame.
-    #[must_use]
-    pub const fn names_its_user(self) -> bool {
-        !matches!(self, Self::Guest)
-    }
-
     /// The frame of an event, none for kinds that plain sockets do not know.
     #[must_use]
     pub fn say(self, event: &Event, room: &RoomWords) -> Option<Frame> {

@@ -23,8 +23,7 @@ use super::outlet::{self, Slot};
 use super::patience::{Patience, Verdict};
 use super::seat::Seat;
 use super::shards::{
-    CloseSlot, CloseWhere, Look, Looked, Pardon, Part, Roster, Settle, ShardHandle, Steps, Survey,
-    Whose,
+    CloseWhere, Look, Looked, Pardon, Part, Roster, Settle, ShardHandle, Steps, Survey, Whose,
 };
 use super::step::Step;
 
@@ -201,16 +200,6 @@ impl Handler<Part> for Shard {
     fn handle(&mut self, Part { slot, room, code }: Part, _: &mut Self::Context) {
         if let Some(outlet) = outlet::find(slot) {
             outlet.part(room, code, false);
-        }
-    }
-}
-
-impl Handler<CloseSlot> for Shard {
-    type Result = ();
-
-    fn handle(&mut self, CloseSlot { slot, code }: CloseSlot, _: &mut Self::Context) {
-        if let Some(outlet) = outlet::find(slot) {
-            outlet.close(code);
         }
     }
 }

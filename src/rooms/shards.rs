@@ -50,12 +50,6 @@ impl ShardHandle {
         self.addr.do_send(Part { slot, room, code });
     }
 
-    /// Closes one socket.
-    #[expect(clippy::disallowed_methods, reason = "at most one a session")]
-    pub fn close(&self, slot: Slot, code: CloseCode) {
-        self.addr.do_send(CloseSlot { slot, code });
-    }
-
     /// Closes every socket that `whose` fits; with none, all of them.
     #[expect(clippy::disallowed_methods, reason = "one an act")]
     pub fn close_where(&self, whose: Whose, code: CloseCode) {
@@ -163,13 +157,6 @@ pub(super) struct Settle {
 pub(super) struct Part {
     pub(super) slot: Slot,
     pub(super) room: RoomId,
-    pub(super) code: CloseCode,
-}
-
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(super) struct CloseSlot {
-    pub(super) slot: Slot,
     pub(super) code: CloseCode,
 }
 

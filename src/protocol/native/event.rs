@@ -118,7 +118,7 @@ fn said(event: &Event, replay: bool) -> Option<Said<'_>> {
             seq,
             emoji: &event.content,
             sender_id,
-            on: event.raw.as_deref() == Some("true"),
+            on: event.is_on(),
         },
         EventKind::Member => {
             let change: MemberChange<'_> = serde_json::from_str(&event.content).ok()?;
