@@ -3,11 +3,35 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use crate::support::eventually;
 use crate::support::nodes::nodes;
 use crate::support::redis_server::RedisServer;
+use crate::support::{Account, Native, Server};
+
+/// What the issue gives a message without Redis.
+const WITHOUT_REDIS: Duration = Duration::from_secs(2);
+/// What it gives presence after the end of a node.
+const COUNTED_WITHIN: Duration = Duration::from_secs(15);
+
+/// How many people a node counts in the hall.
+async fn in_the_hall(node: &Server) -> Value {
+    let rooms = node.api().get("/list_rooms/").await.body();
+    let hall = rooms.as_array().and_then(|rooms| rooms.iter().find(|room| room["name"] == "hall"));
+    hall.map_or(Value::Null, |hall| hall["active_members"].clone())
+}
+
+/// Until a node counts so many people in the hall.
+async fn has_in_the_hall(node: &Server, people: u64) {
+    eventually("they are counted", COUNTED_WITHIN, || async {
+        let counted = in_the_hall(node).await;
+        if counted == people { Ok(()) } else { Err(counted.to_string()) }
+    })
+    .await;
+}
 
 #[tokio::test]
 async fn what_is_said_on_one_node_is_seen_on_the_others_in_one_order() {
@@ -49,7 +73,9 @@ async fn with_redis_gone_the_chat_goes_on_between_nodes() {
         here.say("hall", &text).await;
         let said = Instant::now();
         let frame = there.next_where(|frame| frame["message"] == text).await;
-        println!("without Redis: message {n} was seen after {:?}", said.elapsed());
+        let took = said.elapsed();
+        println!("without Redis: message {n} was seen after {took:?}");
+        assert!(took <= WITHOUT_REDIS, "{took:?}");
         assert_eq!(frame["seq"], n + 1);
     }
     redis.start_again();
@@ -70,16 +96,7 @@ async fn who_is_there_is_one_person_on_however_many_nodes() {
     let mut third = a.native_as(&alice).await;
     third.join("hall").await;
     for (node, socket) in [(&a, &mut first), (&b, &mut second)] {
-        eventually("two people", Duration::from_secs(15), || async {
-            let rooms = node.api().get("/list_rooms/").await.body();
-            let hall =
-                rooms.as_array().and_then(|rooms| rooms.iter().find(|room| room["name"] == "hall"));
-            match hall {
-                Some(hall) if hall["active_members"] == 2 => Ok(()),
-                _ => Err(rooms.to_string()),
-            }
-        })
-        .await;
+        has_in_the_hall(node, 2).await;
         let end = Instant::now() + Duration::from_secs(15);
         loop {
             let who = socket.ask(json!({"type": "who", "room": "hall"})).await;
@@ -93,16 +110,66 @@ async fn who_is_there_is_one_person_on_however_many_nodes() {
         }
     }
     drop(b);
-    eventually("one node is gone", Duration::from_secs(15), || async {
-        let rooms = a.api().get("/list_rooms/").await.body();
-        let hall =
-            rooms.as_array().and_then(|rooms| rooms.iter().find(|room| room["name"] == "hall"));
-        match hall {
-            Some(hall) if hall["active_members"] == 1 => Ok(()),
-            _ => Err(rooms.to_string()),
-        }
+    has_in_the_hall(&a, 1).await;
+}
+
+/// Until this node says over REST that those of the other one are gone.
+async fn rest_forgets(node: &Server, alice: &Account) {
+    has_in_the_hall(node, 2).await;
+    eventually("who is online", COUNTED_WITHIN, || async {
+        let online = alice.at(node).api.get("/api/online/").await.is(200);
+        let names: Vec<&Value> =
+            online.as_array().expect("a list").iter().map(|row| &row["username"]).collect();
+        if names == ["alice"] { Ok(()) } else { Err(online.to_string()) }
     })
     .await;
+}
+
+/// Until this socket was told that those of the other node are gone, and by whose ids.
+async fn socket_forgets(socket: &mut Native, bob: &Account) {
+    let is_gone = |frame: &Value| frame["type"] == "presence" && frame["active_users"] == 2;
+    let left = socket.next_where(is_gone).await;
+    assert!(left["left"].to_string().contains(&bob.id.to_string()), "{left}");
+    let is_offline = |frame: &Value| {
+        let ids = frame["offline"].as_array();
+        frame["type"] == "people" && ids.is_some_and(|ids| ids.iter().any(|id| *id == bob.id))
+    };
+    socket.next_where(is_offline).await;
+    let who = socket.ask(json!({"type": "who", "room": "hall"})).await;
+    assert_eq!((&who["active_users"], &who["guests"]), (&json!(2), &json!(1)), "{who}");
+}
+
+#[tokio::test]
+async fn who_was_on_a_node_that_is_killed_is_gone_within_15_s_on_rest_and_on_sockets() {
+    let redis = RedisServer::start();
+    let [a, b, mut c] = nodes(&redis).await;
+    // A room that a guest makes is open to guests.
+    let mut guest = b.native_guest().await;
+    guest.join("hall").await;
+    let (alice, bob) = (a.account("alice").await, a.account("bob").await);
+    let mut hers = a.native_as(&alice).await;
+    hers.join("hall").await;
+    hers.ok(json!({"type": "watch", "people": true})).await;
+    let (mut his, mut strangers) = (c.native_as(&bob).await, c.native_guest().await);
+    his.join("hall").await;
+    strangers.join("hall").await;
+    let all_there = |frame: &Value| frame["type"] == "presence" && frame["active_users"] == 4;
+    hers.next_where(all_there).await;
+    for node in [&a, &b] {
+        has_in_the_hall(node, 4).await;
+    }
+    let knows_him = |frame: &Value| {
+        frame["type"] == "people" && frame["online"].to_string().contains("\"bob\"")
+    };
+    hers.next_where(knows_him).await;
+    c.kill9();
+    let killed = Instant::now();
+    let gone = async {
+        let rest = join_all([&a, &b].map(|node| rest_forgets(node, &alice)));
+        tokio::join!(rest, socket_forgets(&mut hers, &bob));
+    };
+    timeout(COUNTED_WITHIN, gone).await.expect("all of it within 15 s");
+    println!("who was on a node that was killed is gone after {:.1?}", killed.elapsed());
 }
 
 #[tokio::test]
