@@ -2,7 +2,7 @@
 //! `ok` said; what was not is sent again and stored once; whoever resumes holds what a newcomer
 //! loads.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::task::JoinSet;
 
 use crate::support::socket::Door;
@@ -60,15 +60,7 @@ fn let_in(server: &Server, all: Vec<One>, crowd: &Crowd) -> JoinSet<One> {
 async fn afresh(socket: &mut Native, room: &str) -> (Vec<Value>, Follower) {
     let mut follower = Follower::of(room);
     follower.join(socket).await.expect("it stays");
-    let mut all: Vec<Value> = Vec::new();
-    while i64::try_from(all.len()).expect("few enough") < follower.have() {
-        let ask = json!({"type": "history", "room": room, "after": all.len()});
-        let page = socket.ask(ask).await;
-        all.extend(page["events"].as_array().expect("events").iter().cloned());
-    }
-    for (place, event) in all.iter().enumerate() {
-        assert_eq!(event["seq"].as_u64(), u64::try_from(place + 1).ok(), "{room}: no gap");
-    }
+    let all = socket.whole_history(room, follower.have()).await;
     (all, follower)
 }
 

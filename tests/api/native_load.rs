@@ -3,14 +3,13 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::support::dice::Dice;
 use crate::support::socket::Door;
-use crate::support::{Chatter, Crowd, Native, Phase, Setup, nightly};
+use crate::support::{Chatter, Crowd, Phase, Setup, nightly};
 
 const CLIENTS: usize = 200;
 const SENDERS: usize = 20;
@@ -53,17 +52,6 @@ async fn come_and_go(
     }
 }
 
-/// The whole history, from the first event on.
-async fn history(socket: &mut Native, head: i64) -> Vec<Value> {
-    let mut all: Vec<Value> = Vec::new();
-    while i64::try_from(all.len()).expect("few enough") < head {
-        let ask = serde_json::json!({"type": "history", "room": ROOM, "after": all.len()});
-        let page = socket.ask(ask).await;
-        all.extend(page["events"].as_array().expect("events").iter().cloned());
-    }
-    all
-}
-
 async fn everybody_ends_with_the_same(setup: Setup) {
     let for_so_long = Duration::from_secs(if nightly() { 30 } else { 6 });
     let server = setup.for_a_crowd().start().await;
@@ -97,7 +85,7 @@ async fn everybody_ends_with_the_same(setup: Setup) {
     };
     let talked = began.elapsed();
     let clients = clients.join_all().await;
-    let history = history(&mut reader, head).await;
+    let history = reader.whole_history(ROOM, head).await;
 
     let first = clients[0].0.follower.seen();
     let (mut sent, mut duplicates, mut resumed, mut lagged) = (0, 0, 0, 0);

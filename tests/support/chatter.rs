@@ -1,8 +1,11 @@
 //! One who follows a room and may send to it too, on one socket after another, whatever ends them;
 //! and how a crowd of such is told when to stop.
 
+use std::future::pending;
+
 use serde_json::Value;
 use tokio::sync::watch;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::native::{Ended, Native};
 use super::socket::Door;
@@ -40,6 +43,11 @@ impl Crowd {
         self.phase.send_replace(phase);
     }
 
+    /// Whether it talks.
+    pub fn talks(&self) -> bool {
+        *self.phase.borrow() == Phase::Talk
+    }
+
     /// How many `ok`s there were until now.
     pub fn answered(&self) -> usize {
         *self.answered.borrow()
@@ -74,7 +82,12 @@ impl Chatter {
 
     /// One who also sends messages of this length.
     pub fn sending(name: &str, room: &str, len: usize) -> Self {
-        Self { sender: Some(Sender::new(name, room, len)), ..Self::following(room) }
+        Self::with(Sender::new(name, room, len), room)
+    }
+
+    /// One who is also this sender to the room.
+    pub fn with(sender: Sender, room: &str) -> Self {
+        Self { sender: Some(sender), ..Self::following(room) }
     }
 
     /// Joins on a fresh socket with what it holds, and sends again what has no answer.
@@ -92,11 +105,14 @@ impl Chatter {
     /// Takes part until the crowd is told to go, or the connection ends.
     pub async fn take_part(&mut self, socket: &mut Native, crowd: &Crowd) -> Result<(), Ended> {
         let mut phase = crowd.phase.subscribe();
+        let mut turns = self.turns();
         loop {
             let now = *phase.borrow_and_update();
             if let Some(sender) = &mut self.sender {
                 if now == Phase::Talk {
-                    sender.fill(socket).await?;
+                    if turns.is_none() {
+                        sender.fill(socket).await?;
+                    }
                 } else if sender.is_idle() && !self.is_idle {
                     self.is_idle = true;
                     crowd.idle.send_modify(|so_far| *so_far += 1);
@@ -115,9 +131,21 @@ impl Chatter {
                         crowd.answered.send_modify(|so_far| *so_far += 1);
                     }
                 }
+                () = next(&mut turns) => {
+                    if let Some(sender) = &mut self.sender {
+                        sender.turn(socket, now == Phase::Talk).await?;
+                    }
+                }
                 _ = phase.changed() => {}
             }
         }
+    }
+
+    fn turns(&self) -> Option<Interval> {
+        let every = self.sender.as_ref()?.pace()?;
+        let mut turns = interval_at(Instant::now() + every, every);
+        turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Some(turns)
     }
 
     /// Opens a socket and takes part; how that ended. Nobody there is an end without a code.
@@ -125,5 +153,13 @@ impl Chatter {
         let mut socket = door.try_hello().await.ok_or(None)?;
         self.enter(&mut socket).await?;
         self.take_part(&mut socket, crowd).await
+    }
+}
+
+/// The next turn; never where there are none.
+async fn next(turns: &mut Option<Interval>) {
+    match turns {
+        Some(turns) => drop(turns.tick().await),
+        None => pending().await,
     }
 }

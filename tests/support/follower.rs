@@ -20,7 +20,8 @@ pub struct Follower {
     pub resumed: usize,
     /// Times that the server said `lag`.
     pub lagged: usize,
-    /// Times that the server was too busy to let it in, and said when to ask again.
+    /// Times that the server was too busy to let it in or to read for it, and said when to ask
+    /// again.
     pub turned_away: usize,
 }
 
@@ -79,10 +80,7 @@ impl Follower {
                 Ok(entry) => break entry,
                 Err(refused) => {
                     assert_eq!(refused["code"], "busy", "{refused}");
-                    let wait = refused["retry_after_ms"].as_u64().expect("a wait");
-                    self.turned_away += 1;
-                    // The server said how long; nothing else tells.
-                    tokio::time::sleep(Duration::from_millis(wait)).await;
+                    self.is_turned_away(&refused).await;
                 }
             }
         };
@@ -102,11 +100,22 @@ impl Follower {
         Ok(joined)
     }
 
+    async fn is_turned_away(&mut self, refused: &Value) {
+        let wait = refused["retry_after_ms"].as_u64().expect("a wait");
+        self.turned_away += 1;
+        // The server said how long; nothing else tells.
+        tokio::time::sleep(Duration::from_millis(wait)).await;
+    }
+
     /// Fetches what is missing up to this `seq`.
     async fn catch_up(&mut self, socket: &mut Native, head: i64) -> Result<(), Ended> {
         while self.have() < head {
             let ask = json!({"type": "history", "room": self.room, "after": self.have()});
             let page = socket.try_ask(ask).await?;
+            if page["code"] == "busy" {
+                self.is_turned_away(&page).await;
+                continue;
+            }
             let events = page["events"].as_array().unwrap_or_else(|| panic!("no page: {page}"));
             assert!(!events.is_empty(), "{page} when {head} is there");
             // The page may reach past the head: what is live already comes again by itself.

@@ -277,6 +277,20 @@ impl Native {
         ok
     }
 
+    /// The room's events from the first to this one, page by page.
+    pub async fn whole_history(&mut self, room: &str, head: i64) -> Vec<Value> {
+        let mut all: Vec<Value> = Vec::new();
+        while i64::try_from(all.len()).expect("few enough") < head {
+            let ask = json!({"type": "history", "room": room, "after": all.len()});
+            let page = self.ask(ask).await;
+            all.extend(page["events"].as_array().expect("events").iter().cloned());
+        }
+        for (place, event) in all.iter().enumerate() {
+            assert_eq!(event["seq"].as_u64(), u64::try_from(place + 1).ok(), "{room}: no gap");
+        }
+        all
+    }
+
     /// Everything that comes before the message with this text, which is taken as well.
     pub async fn until(&mut self, text: &str) -> Vec<Value> {
         let mut before = Vec::new();

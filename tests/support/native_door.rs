@@ -74,9 +74,12 @@ impl Door {
         native
     }
 
-    /// The same; none when the server is gone, or goes meanwhile.
+    /// The same; none when the server is gone, or goes meanwhile, or takes nobody for now.
     pub async fn try_hello(&self) -> Option<Native> {
         let opened = self.try_shake().await?;
+        if opened.as_ref().is_err_and(|refused| refused.status().as_u16() == 503) {
+            return None;
+        }
         let mut native = self.opened(opened);
         let hello = native.try_next().await.ok()?;
         native.greeted(hello);

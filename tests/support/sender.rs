@@ -1,10 +1,12 @@
-//! One who sends flat out, twenty in flight, through drops and restarts as a client should: what
-//! was not answered is sent again with the same `client_id`, by the same sender. It opens no
-//! socket and joins nothing; `chatter` does.
+//! One who sends, flat out with twenty in flight or at a pace, through drops and restarts as a
+//! client should: what was not answered is sent again with the same `client_id`, by the same
+//! sender. It opens no socket and joins nothing; `chatter` does.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::native::{Ended, Native, seq};
 
@@ -18,13 +20,18 @@ pub struct Sender {
     room: String,
     padding: String,
     guest_token: Option<String>,
+    pace: Option<Duration>,
     next: usize,
     open: BTreeSet<usize>,
+    /// What is to be sent again, and not before when.
+    put_off: BTreeMap<usize, Instant>,
     answered: BTreeMap<usize, (String, i64)>,
     /// Answers that said `duplicate`.
     pub duplicates: usize,
-    /// Answers after which it was to be sent again.
+    /// Answers after which it was to be sent again: `busy`, and a commit of unknown outcome.
     pub refused: usize,
+    /// Those of them that were of unknown outcome.
+    pub unknown: usize,
 }
 
 impl Sender {
@@ -35,12 +42,41 @@ impl Sender {
             room: room.to_owned(),
             padding: "x".repeat(len),
             guest_token: None,
+            pace: None,
             next: 0,
             open: BTreeSet::new(),
+            put_off: BTreeMap::new(),
             answered: BTreeMap::new(),
             duplicates: 0,
             refused: 0,
+            unknown: 0,
         }
+    }
+
+    /// Takes a turn only so often, and waits with what is refused for as long as the server says.
+    pub fn at_a_pace(self, every: Duration) -> Self {
+        Self { pace: Some(every), ..self }
+    }
+
+    /// How often it takes a turn; none when it sends flat out.
+    pub fn pace(&self) -> Option<Duration> {
+        self.pace
+    }
+
+    /// A turn of one at a pace: sends what was put off until now, and one more if it is to.
+    pub async fn turn(&mut self, socket: &mut Native, one_more: bool) -> Result<(), Ended> {
+        let now = Instant::now();
+        let due: Vec<usize> =
+            self.put_off.iter().filter(|(_, due)| **due <= now).map(|(n, _)| *n).collect();
+        for n in due {
+            self.put_off.remove(&n);
+            self.send(socket, n).await?;
+        }
+        if one_more && self.open.len() < IN_FLIGHT {
+            self.next += 1;
+            self.send(socket, self.next).await?;
+        }
+        Ok(())
     }
 
     /// Before it joins on a fresh socket: a guest is the same one as before.
@@ -59,6 +95,7 @@ impl Sender {
         if let Some(token) = joined["guest_token"].as_str() {
             self.guest_token = Some(token.to_owned());
         }
+        self.put_off.clear();
         for n in self.open.clone() {
             self.send(socket, n).await?;
         }
@@ -97,9 +134,15 @@ impl Sender {
                 self.answered(n, frame);
                 Ok(true)
             }
-            (_, Some("busy" | "unknown_outcome")) => {
+            (_, Some(code @ ("busy" | "unknown_outcome"))) => {
                 self.refused += 1;
-                self.send(socket, n).await?;
+                self.unknown += usize::from(code == "unknown_outcome");
+                if self.pace.is_some() {
+                    let wait = frame["retry_after_ms"].as_u64().unwrap_or_default();
+                    self.put_off.insert(n, Instant::now() + Duration::from_millis(wait));
+                } else {
+                    self.send(socket, n).await?;
+                }
                 Ok(false)
             }
             _ => panic!("{}: {frame}", self.name),

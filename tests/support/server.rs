@@ -100,9 +100,18 @@ impl Server {
 
     /// How often its store was asked for things of this kind.
     pub async fn queries(&self, kind: &str) -> u64 {
+        self.metric(&format!("hubbub_store_queries_total{{kind=\"{kind}\"}}")).await
+    }
+
+    /// Messages between nodes that it counts to this fate.
+    pub async fn bus_messages(&self, fate: &str) -> u64 {
+        self.metric(&format!("hubbub_bus_messages_total{{fate=\"{fate}\"}}")).await
+    }
+
+    /// A whole number of `/metrics`, by its name and labels.
+    pub async fn metric(&self, name: &str) -> u64 {
         let text = self.api().get("/metrics").await.text;
-        let name = format!("hubbub_store_queries_total{{kind=\"{kind}\"}} ");
-        let found = text.lines().find_map(|line| line.strip_prefix(&name));
+        let found = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         found.unwrap_or_else(|| panic!("{name} in {text}")).parse().expect("a count")
     }
 
