@@ -147,7 +147,7 @@ impl App {
 
 async fn drain(store: &Store, rooms: &Rooms, server: &ServerHandle) {
     rooms.close_all(close::GOING_AWAY);
-    while !rooms.live().is_empty() || store.writer().figures().waiting > 0 {
+    while rooms.has_sockets_here() || store.writer().figures().waiting > 0 {
         actix_web::rt::time::sleep(DRAIN_LOOK).await;
         // Whoever was on his way in when it began is told as soon as he is there.
         rooms.close_all(close::GOING_AWAY);

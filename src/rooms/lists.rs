@@ -28,6 +28,12 @@ impl Rooms {
         .collect()
     }
 
+    /// Whether a room has a socket on this node.
+    #[must_use]
+    pub fn has_sockets_here(&self) -> bool {
+        !self.directory.list().is_empty()
+    }
+
     /// Users with at least one socket, by id.
     #[must_use]
     pub fn online(&self) -> Vec<OnlineUser> {

@@ -56,6 +56,7 @@ mod nodes_chaos;
 mod nodes_chats;
 mod nodes_figures;
 mod nodes_postgres;
+mod nodes_rolling;
 mod nodes_storm;
 mod openapi;
 mod ops;

@@ -173,6 +173,22 @@ async fn who_was_on_a_node_that_is_killed_is_gone_within_15_s_on_rest_and_on_soc
 }
 
 #[tokio::test]
+async fn who_was_on_a_node_that_drains_is_gone_at_once() {
+    let redis = RedisServer::start();
+    let [a, mut b] = nodes(&redis).await;
+    let (mut here, mut there) = (a.native_guest().await, b.native_guest().await);
+    here.join("hall").await;
+    there.join("hall").await;
+    has_in_the_hall(&a, 2).await;
+    let (status, _) = tokio::join!(b.stop(), there.expect_bye_and_close(4003));
+    assert_eq!(status.code(), Some(0));
+    assert!(!b.log().contains("took longer"), "it waits for its own sockets alone");
+    let who = here.ask(json!({"type": "who", "room": "hall"})).await;
+    assert_eq!(who["active_users"], 1, "it said goodbye before it ended: {who}");
+    assert_eq!(in_the_hall(&a).await, 1);
+}
+
+#[tokio::test]
 async fn a_member_who_is_removed_on_one_node_is_out_on_the_other() {
     let redis = RedisServer::start();
     let [a, b] = nodes(&redis).await;

@@ -73,6 +73,7 @@ pub struct Native {
     pub(super) stream: WebSocketStream<TcpStream>,
     pub(super) path: String,
     pub(super) hello: Value,
+    pub(super) bye: Value,
     pub(super) waiting: VecDeque<Value>,
     pub(super) asked: u64,
 }
@@ -81,6 +82,11 @@ impl Native {
     /// The server's first frame.
     pub fn said_hello(&self) -> &Value {
         &self.hello
+    }
+
+    /// Its last frame before a close that it chose; null before that.
+    pub fn said_bye(&self) -> &Value {
+        &self.bye
     }
 
     /// Sends a text frame as given.
@@ -123,6 +129,9 @@ impl Native {
                     let frame: Value = serde_json::from_str(&text)
                         .unwrap_or_else(|why| panic!("{}: {why}: {text}", self.path));
                     assert!(frame["type"].is_string(), "{}: no type in {frame}", self.path);
+                    if frame["type"] == "bye" {
+                        self.bye = frame.clone();
+                    }
                     Ok(frame)
                 }
                 Some(Ok(Message::Close(frame))) => Err(frame.map(|frame| frame.code.into())),

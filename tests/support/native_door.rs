@@ -77,7 +77,7 @@ impl Door {
     /// The same; none when the server is gone, or goes meanwhile, or takes nobody for now.
     pub async fn try_hello(&self) -> Option<Native> {
         let opened = self.try_shake().await?;
-        if opened.as_ref().is_err_and(|refused| refused.status().as_u16() == 503) {
+        if opened.as_ref().is_err_and(|refused| refused.status().is_server_error()) {
             return None;
         }
         let mut native = self.opened(opened);
@@ -120,7 +120,7 @@ impl Door {
         let echoed: Vec<&[u8]> = echoed.iter().map(HeaderValue::as_bytes).collect();
         assert_eq!(echoed, [V1.as_bytes()], "{}: the subprotocol alone is echoed", self.path());
         let (path, waiting) = (self.path().to_owned(), VecDeque::new());
-        Native { stream, path, hello: Value::Null, waiting, asked: 0 }
+        Native { stream, path, hello: Value::Null, bye: Value::Null, waiting, asked: 0 }
     }
 }
 
