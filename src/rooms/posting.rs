@@ -22,6 +22,8 @@ use super::window::Window;
 
 /// Events read at a time to fill a gap.
 const GAP_EVENTS: u64 = 500;
+/// Hints that may wait for a gap to be read.
+const AHEAD: usize = 500;
 /// Bytes of text read at a time to fill a gap.
 const GAP_BYTES: usize = 256 * 1_024;
 
@@ -185,6 +187,8 @@ impl Room {
                 self.deliver(&event, held);
                 self.follow(&event, ctx);
             }
+            // What is left out here is read: the database has it.
+            Advance::Gap if held.is_none() && self.ahead.len() >= AHEAD => {}
             Advance::Gap => self.ahead.push((event, held)),
         }
     }
@@ -225,16 +229,25 @@ impl Room {
     fn read_on(&mut self, ctx: &mut Context<Self>) {
         self.filling = true;
         let (store, room, head) = (self.store.clone(), self.id(), self.state.head());
+        let waited = self.ahead.len();
         let reading = async move {
             // Asked first: whatever it counts is read then, or is no longer kept.
             let last = store.room(room).await?.map_or(head, |row| row.last_seq);
             let events = store.events_after(room, head, GAP_EVENTS, GAP_BYTES).await?;
             Ok((last, events))
         };
-        ctx.spawn(reading.into_actor(self).map(|read, room, ctx| room.gap_read(read, ctx)));
+        ctx.spawn(
+            reading.into_actor(self).map(move |read, room, ctx| room.gap_read(read, waited, ctx)),
+        );
     }
 
-    fn gap_read(&mut self, read: Result<(i64, Vec<Event>), StoreError>, ctx: &mut Context<Self>) {
+    /// What was read; so many of the events ahead waited already when the reading began.
+    fn gap_read(
+        &mut self,
+        read: Result<(i64, Vec<Event>), StoreError>,
+        waited: usize,
+        ctx: &mut Context<Self>,
+    ) {
         self.filling = false;
         let (last, events) = match read {
             Ok(read) => read,
@@ -253,10 +266,17 @@ impl Room {
         for event in events {
             self.arrived(Arc::new(event), None, ctx);
         }
-        let mut ahead = std::mem::take(&mut self.ahead);
-        ahead.sort_by_key(|(event, _)| event.seq);
-        for (event, held) in ahead {
-            self.arrived(event, held, ctx);
+        let ahead = std::mem::take(&mut self.ahead);
+        let mut ahead: Vec<_> = ahead.into_iter().enumerate().collect();
+        ahead.sort_by_key(|(_, (event, _))| event.seq);
+        for (place, (event, held)) in ahead {
+            // It was said before the database was asked, which does not have it.
+            let is_wrong = is_last && place < waited && held.is_none();
+            if is_wrong && self.state.place(event.seq) == Advance::Gap {
+                log::warn!("room {}: {} is not in the database: ignored", self.id(), event.seq);
+            } else {
+                self.arrived(event, held, ctx);
+            }
         }
         if is_last {
             self.compared(ctx);
