@@ -54,6 +54,7 @@ mod nodes;
 mod nodes_admin;
 mod nodes_chaos;
 mod nodes_chats;
+mod nodes_cost;
 mod nodes_envelopes;
 mod nodes_figures;
 mod nodes_postgres;

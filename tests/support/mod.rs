@@ -19,6 +19,7 @@ pub mod postgres;
 pub mod proxy;
 pub mod psql;
 pub mod raw;
+pub mod redis_monitor;
 pub mod redis_server;
 pub mod roamer;
 pub mod sender;
