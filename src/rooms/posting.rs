@@ -248,7 +248,6 @@ impl Room {
         waited: usize,
         ctx: &mut Context<Self>,
     ) {
-        self.filling = false;
         let (last, events) = match read {
             Ok(read) => read,
             Err(error) => {
@@ -256,10 +255,15 @@ impl Room {
                     "room {}: a gap could not be read, again in a second: {error}",
                     self.id()
                 );
-                ctx.run_later(std::time::Duration::from_secs(1), Self::check_position);
+                // Until then no hint reads it either: each would begin a series of its own.
+                ctx.run_later(std::time::Duration::from_secs(1), |room, ctx| {
+                    room.filling = false;
+                    room.check_position(ctx);
+                });
                 return;
             }
         };
+        self.filling = false;
         // A page may end by its rows or by its bytes: only an empty one is the last.
         let is_last = events.is_empty();
         self.skip_to(events.first().map_or(last, |first| first.seq - 1));
