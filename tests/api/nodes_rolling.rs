@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::support::native::V1;
 use crate::support::nginx::{Nginx, free_addresses};
-use crate::support::nodes::{connected, nodes};
+use crate::support::nodes::{connected, nodes_on};
 use crate::support::party::{Party, Size, Tally};
 use crate::support::postgres::fresh_database;
 use crate::support::redis_server::RedisServer;
@@ -60,13 +60,13 @@ fn all_were_told(tally: &Tally, size: Size, drains: &[Duration]) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_restarted_one_after_the_other_lose_nothing_and_everybody_goes_to_the_others() {
-    let (redis, size) = (RedisServer::start(), size());
-    let all: [Server; 3] = nodes(&redis).await;
+    let (redis, url, size) = (RedisServer::start(), fresh_database(), size());
+    let all: [Server; 3] = nodes_on(&url, &redis, |setup| setup).await;
     let doors = Doors::of(&all);
     let mut party = Party::comes(&doors, size).await;
     let (all, drains) = party.goes_on_while(restarted(all.into(), Some(&doors))).await;
     party.falls_silent().await;
-    let tally = party.goes(&all[2]).await;
+    let tally = party.goes(&all[2], &url).await;
     all_were_told(&tally, size, &drains);
     println!("three nodes restarted, drained in {drains:.1?}: {tally}");
 }
@@ -107,7 +107,7 @@ async fn behind_nginx_a_restart_of_all_nodes_refuses_nobody() {
     };
     let (all, drains) = party.goes_on_while(restarts).await;
     party.falls_silent().await;
-    let tally = party.goes(&all[2]).await;
+    let tally = party.goes(&all[2], &url).await;
     all_were_told(&tally, size, &drains);
     assert_eq!(tally.refused, 0, "nginx asks the next node");
     println!("behind nginx three nodes restarted, drained in {drains:.1?}: {tally}");

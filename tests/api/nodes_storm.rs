@@ -108,7 +108,7 @@ async fn while_everything_fails_nothing_is_lost_or_doubled_and_all_end_with_the_
         house.counts(&names, people).await;
     };
     party.goes_on_while(all_are_counted).await;
-    let tally = party.goes(house.nodes()[0]).await;
+    let tally = party.goes(house.nodes()[0], &url).await;
     let took = began.elapsed();
 
     assert!(tally.resumed > 0 && tally.ended.contains_key(&None), "what failed was noticed");

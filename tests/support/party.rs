@@ -10,8 +10,9 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use super::native::Ended;
+use super::psql::psql;
 use super::roamer::{Doors, Roamer};
-use super::{Chatter, Crowd, Phase, Sender, Server};
+use super::{Chatter, Crowd, Follower, Phase, Sender, Server};
 
 /// How large it is.
 #[derive(Clone, Copy, Debug)]
@@ -95,16 +96,22 @@ impl Party {
         .await;
     }
 
-    /// After that: everybody goes once he holds what this node has of his room; what it all was.
-    pub async fn goes(mut self, node: &Server) -> Tally {
+    /// After that: everybody goes once he holds what the database has of his room, as a newcomer on
+    /// this node does; what it all was.
+    pub async fn goes(mut self, node: &Server, url: &str) -> Tally {
         let rooms = self.rooms.clone();
         let histories = self
             .goes_on_while(async {
                 let mut histories = Vec::new();
                 for room in &rooms {
-                    let mut reader = node.native_guest().await;
-                    let head = reader.join(room).await.seq();
-                    histories.push(reader.whole_history(room, head).await);
+                    // A node may not have heard of the last ones yet: it hears of them by itself.
+                    let ask = format!("SELECT last_seq FROM room WHERE name = '{room}'");
+                    let head = psql(url, &ask).parse().expect("a seq");
+                    let (mut newcomer, mut socket) =
+                        (Follower::of(room), node.native_guest().await);
+                    newcomer.join(&mut socket).await.expect("it stays");
+                    newcomer.until(&mut socket, head).await.expect("it stays");
+                    histories.push(socket.whole_history(room, head).await);
                 }
                 histories
             })
