@@ -3,8 +3,10 @@
 
 mod accounts;
 mod acts;
+mod load;
 mod migrations;
 mod password;
+mod progress;
 mod serve;
 
 use std::future::Future;
@@ -47,6 +49,8 @@ enum Command {
         #[arg(long, value_name = "drop=5%,delay=50ms,double=2%,seed=7")]
         chaos: Option<String>,
     },
+    /// Tests a server under load and says whether every delivery came, once and in order
+    Load(Box<load::Flags>),
     /// Migrations alone
     Migrate {
         #[command(subcommand)]
@@ -62,11 +66,16 @@ enum Command {
 }
 
 /// Reads the command line and does what it says. The status is 0 when that went well, 1 when it
-/// did not, 2 when the command line or a setting is wrong.
+/// did not, 2 when the command line or a setting is wrong; 3 when a load test found that an
+/// expectation was not kept.
 #[must_use]
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
-    let command = cli.command.unwrap_or(Command::Serve { chaos: None });
+    let command = match cli.command {
+        // A client: it needs none of the server's settings.
+        Some(Command::Load(flags)) => return load::run(*flags),
+        command => command.unwrap_or(Command::Serve { chaos: None }),
+    };
     let Flags { bind, database_url } = cli.flags;
     let mut flags = Overrides { bind, database_url, chaos: None };
     if let Command::Serve { chaos } = &command {
@@ -79,6 +88,7 @@ pub fn run() -> ExitCode {
     telemetry::log::init(&settings.log.filter);
     let done = match command {
         Command::Serve { .. } => in_system(serve::run(settings)),
+        Command::Load(_) => Ok(()),
         Command::Migrate { step } => in_system(migrations::run(settings, step)),
         Command::User(act) => in_system(accounts::run(settings, act)),
         Command::Openapi => openapi(),
@@ -146,6 +156,8 @@ mod tests {
             "hubbub serve --bind 127.0.0.1:0",
             "hubbub serve --chaos drop=5%,delay=50ms,double=2%,seed=7",
             "hubbub --database-url sqlite://x.db",
+            "hubbub load",
+            "hubbub load ws://a:1 ws://b:2 --rooms 2 --members 9 --rate max --fault storm,at=1s",
             "hubbub migrate",
             "hubbub migrate up",
             "hubbub migrate down",
@@ -167,6 +179,9 @@ mod tests {
             "hubbub --chaos drop=5%",
             "hubbub user create",
             "hubbub user tokens --count 0",
+            "hubbub load --rate fast",
+            "hubbub load --duration 5",
+            "hubbub load --fault fire",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
         }

@@ -10,6 +10,7 @@
 //! - [`rooms`]: the registry, a room's actor, fan-out.
 //! - [`stats`]: figures added up.
 //! - [`session`]: one WebSocket: door, state, two engines. [`http`]: REST. [`web`]: the page.
+//! - [`load`]: the load tester, a client that sees all this from outside.
 //! - [`app`]: wires it all, sinks first. [`cli`]: the subcommands.
 
 pub mod app;
@@ -19,6 +20,7 @@ pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod http;
+pub mod load;
 pub mod protocol;
 pub mod rooms;
 pub mod session;

@@ -13,7 +13,7 @@ const RANKS: &[&[&str]] = &[
     &["auth"],
     &["rooms"],
     &["stats"],
-    &["session", "http", "web"],
+    &["session", "http", "web", "load"],
     &["app"],
     &["cli"],
     &["main"],
@@ -67,6 +67,19 @@ fn imports_point_down_only() {
         }
     }
     none(&faults, "an arrow that runs up");
+}
+
+#[test]
+fn the_load_tester_knows_the_words_and_nothing_of_the_server() {
+    let mut faults = Vec::new();
+    for file in files(&["src/load"], ".rs") {
+        for name in named(&file) {
+            if !["load", "protocol", "domain"].contains(&name.as_str()) {
+                faults.push(format!("{} names {name}", file.path));
+            }
+        }
+    }
+    none(&faults, "the load tester sees the server from outside");
 }
 
 /// Files that are plain functions over plain values.
