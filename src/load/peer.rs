@@ -81,6 +81,8 @@ pub struct Peer {
     pub stalled: bool,
     /// Something was done to it: its times count apart.
     pub faulted: bool,
+    /// When a newer token was last asked for, in microseconds.
+    pub renewed_us: u64,
     /// It pauses half-way in its first request for so long, in microseconds.
     pub pause_us: u64,
     /// It leaves `expiring` unanswered.
@@ -109,6 +111,7 @@ impl Peer {
             was_in: false,
             stalled: false,
             faulted: false,
+            renewed_us: 0,
             pause_us: 0,
             lets_expire: false,
         }

@@ -25,6 +25,8 @@ mod disk_full;
 mod durability;
 mod everywhere;
 mod hostile_frames;
+mod load;
+mod load_others;
 mod mistakes;
 mod multi;
 mod naming;

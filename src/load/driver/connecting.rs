@@ -334,6 +334,16 @@ impl Driver {
         }
     }
 
+    /// It was told `expiring` soon after the last renewal.
+    pub(super) fn renew_later(&mut self, number: usize) {
+        let peer = &mut self.peers[number];
+        let refresh = peer.account.as_ref().and_then(|account| account.refresh.clone());
+        if let (Stage::In, Some(refresh)) = (peer.stage, refresh) {
+            peer.renewed_us = self.plan.epoch.elapsed().as_micros().try_into().unwrap_or(0);
+            self.renew(number, &refresh);
+        }
+    }
+
     /// A socket that is open stays until the server closes it.
     fn no_token(&mut self, number: usize) {
         if self.peers[number].stage == Stage::Away {

@@ -1,7 +1,7 @@
 //! What a text frame means for the run: a delivery for the room's book, an answer for the sender, or a
 //! step on the way into a room.
 
-use super::{Driver, Phase};
+use super::{Driver, Job, Phase};
 use crate::load::order::Seen;
 use crate::load::peer::{Native, Stage};
 use crate::load::scenario::{Dialect, Rate};
@@ -9,6 +9,9 @@ use crate::load::speech::{self, Control, Heard};
 use crate::load::tag::Tag;
 use crate::load::tally::record;
 use crate::load::wire::TEXT;
+
+/// Between two renewals of one socket's token, in microseconds.
+const RENEWALS_US: u64 = 1_000_000;
 
 impl Driver {
     pub(super) fn text(&mut self, number: usize, text: &[u8], now: u64) {
@@ -127,8 +130,15 @@ impl Driver {
             }
             "expiring" if !self.peers[number].lets_expire => {
                 let account = self.peers[number].account.as_ref();
-                if let Some(refresh) = account.and_then(|account| account.refresh.clone()) {
+                let refresh = account.and_then(|account| account.refresh.clone());
+                // A server whose tokens are short-lived says so again with each new one.
+                let soon = now.saturating_sub(self.peers[number].renewed_us) < RENEWALS_US;
+                if let Some(refresh) = refresh.filter(|_| !soon) {
+                    self.peers[number].renewed_us = now;
                     self.renew(number, &refresh);
+                } else if soon {
+                    let later = self.peers[number].renewed_us + RENEWALS_US;
+                    self.at(later, Job::Renew(u32::try_from(number).unwrap_or(u32::MAX)));
                 }
             }
             "error" => self.refused(number, &control),

@@ -44,6 +44,7 @@ enum Job {
     /// The second half of a slow joiner's request.
     Rest(u32),
     Unstall(u32),
+    Renew(u32),
     Fault(usize),
     Slice,
     Look,
@@ -263,6 +264,7 @@ impl Driver {
                 Job::Connect(peer) => self.connect(peer as usize),
                 Job::Rest(peer) => self.send_the_rest(peer as usize),
                 Job::Unstall(peer) => self.unstall(peer as usize),
+                Job::Renew(peer) => self.renew_later(peer as usize),
                 Job::Fault(fault) => self.fault(fault, due),
                 Job::Slice => self.end_slice(due),
                 Job::Look => self.look(now),
