@@ -94,6 +94,9 @@ pub(super) struct Flags {
     /// An admin's access token: the server's own CPU, memory and fan-out times are asked for
     #[arg(long, value_name = "TOKEN", env = "HUBBUB_ADMIN_TOKEN", hide_env_values = true)]
     admin_token: Option<String>,
+    /// The server's process on this machine: the system is asked for its CPU and memory
+    #[arg(long = "pid", value_name = "PID")]
+    pids: Vec<u32>,
     /// Prints the report as JSON instead of a table
     #[arg(long)]
     json: bool,
@@ -116,14 +119,15 @@ pub(super) fn run(flags: Flags) -> ExitCode {
 
 /// Whether all that was expected was kept.
 fn carry_out(flags: Flags) -> Result<bool, Failed> {
-    let (json, page_at, admin) = (flags.json, flags.report.clone(), flags.admin_token.clone());
+    let (json, page_at) = (flags.json, flags.report.clone());
+    let server = load::Server { admin: flags.admin_token.clone(), pids: flags.pids.clone() };
     let scenario = scenario(flags).map_err(|why| Failed(2, why))?;
     let conditions = match &scenario.expect {
         Some(text) => expect::read(text).map_err(|why| Failed(2, why))?,
         None => Vec::new(),
     };
     let mut progress = Progress::new();
-    let report = load::run(scenario, admin.as_deref(), &mut |step| progress.show(step));
+    let report = load::run(scenario, &server, &mut |step| progress.show(step));
     progress.end();
     let report = report.map_err(|why| Failed(1, why))?;
     let outcomes: Vec<Outcome> =

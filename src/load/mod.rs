@@ -19,6 +19,7 @@ pub mod page;
 mod peer;
 mod plan;
 mod plots;
+mod process;
 pub mod report;
 mod run;
 pub mod scenario;
@@ -33,5 +34,5 @@ mod timer;
 mod wire;
 
 pub use report::Report;
-pub use run::{Step, run};
+pub use run::{Server, Step, run};
 pub use scenario::Scenario;

@@ -91,7 +91,7 @@ fn nobody_is_owed_what_was_said_in_his_absence_unless_he_resumes() {
             }
             book.sent(0, u64::from(number) * 10 + 5);
             book.seen(0, 0, number);
-            if number < 2 || number > 3 {
+            if !(2..=3).contains(&number) {
                 book.seen(1, 0, number);
             }
         }
@@ -143,7 +143,6 @@ fn deliveries(fates: &[Fate]) -> (Vec<u32>, [u64; 3]) {
     while number < fates.len() {
         let name = u32::try_from(number).expect("few");
         match fates[number] {
-            Fate::Right => out.push(name),
             Fate::Dropped => wrong[0] += 1,
             Fate::Doubled => {
                 out.extend([name, name]);
@@ -154,7 +153,8 @@ fn deliveries(fates: &[Fate]) -> (Vec<u32>, [u64; 3]) {
                 wrong[2] += 1;
                 number += 1;
             }
-            Fate::Swapped => out.push(name),
+            // The last one has nothing to change places with.
+            Fate::Right | Fate::Swapped => out.push(name),
         }
         number += 1;
     }

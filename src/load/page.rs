@@ -21,6 +21,7 @@ p.what{margin:0 0 20px;color:#475569}
 .tile span{color:#64748b;font-size:13px}
 .bad b,.bad{color:#b91c1c}.good{color:#15803d}
 .grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(440px,1fr));gap:16px;margin:0 0 16px}
+.key{margin-left:10px;font-weight:500}
 .wide{margin:0 0 16px;overflow-x:auto}
 svg{width:100%;height:auto;display:block}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:14px}
@@ -32,6 +33,11 @@ table.pairs td{text-align:left}table.pairs td:first-child{color:#64748b;width:11
 footer{color:#94a3b8;font-size:13px}
 @media print{body{background:#fff}}
 ";
+
+/// The plot of several lines, with their names in their colours.
+const OVER_TIME: &str = "Send → delivery, over time <span class=\"key\" style=\"color:#2563eb\">p50</span>\
+    <span class=\"key\" style=\"color:#dc2626\">p99</span>\
+    <span class=\"key\" style=\"color:#94a3b8\">max</span>";
 
 /// The page.
 #[must_use]
@@ -81,7 +87,7 @@ fn page(report: &Report, outcomes: &[Outcome], out: &mut String) -> std::fmt::Re
     writeln!(out, "<div class=\"grid\">")?;
     for (name, plot) in [
         ("Send → delivery, by percentile", plots::by_percentile(report)),
-        ("Send → delivery, over time", plots::over_time(report)),
+        (OVER_TIME, plots::over_time(report)),
         ("Deliveries a second", plots::rate(report)),
         ("Sockets in their rooms", plots::sessions(report)),
     ] {
@@ -230,12 +236,20 @@ fn rest(report: &Report, out: &mut String) -> std::fmt::Result {
         ),
     ];
     if let Some(server) = &report.server {
-        pairs.push(("server", format!(
-            "{:.2} s CPU, {:.1} µs a join; {:.1} MiB empty, {:.1} MiB with all in, {:.1} MiB after; \
-             fan-out p50 {:.2} ms, p99 {:.2} ms; store p50 {:.2} ms, p99 {:.2} ms",
-            server.cpu_s, server.cpu_per_join_us, mib(server.rss_empty_bytes),
-            mib(server.rss_joined_bytes), mib(server.rss_after_bytes), server.fanout_ms.p50,
-            server.fanout_ms.p99, server.store_ms.p50, server.store_ms.p99)));
+        let mut text = format!(
+            "{:.2} s CPU, {:.1} µs a join; {:.1} MiB empty, {:.1} MiB with all in, {:.1} MiB after",
+            server.cpu_s,
+            server.cpu_per_join_us,
+            mib(server.rss_empty_bytes),
+            mib(server.rss_joined_bytes),
+            mib(server.rss_after_bytes)
+        );
+        for (name, times) in [("fan-out", server.fanout_ms), ("store", server.store_ms)] {
+            if let Some(times) = times {
+                let _ = write!(text, "; {name} p50 {:.2} ms, p99 {:.2} ms", times.p50, times.p99);
+            }
+        }
+        pairs.push(("server", text));
     }
     write!(out, "<div class=\"card wide\"><table class=\"pairs\">")?;
     for (name, text) in pairs {

@@ -23,8 +23,7 @@ const NINES: &[&str] = &["0", "90 %", "99 %", "99.9 %", "99.99 %", "99.999 %", "
 type Drawn = Result<(), Box<dyn Error>>;
 
 /// A line of a plot.
-struct Line<'a> {
-    name: &'a str,
+struct Line {
     color: RGBColor,
     points: Vec<(f64, f64)>,
 }
@@ -56,7 +55,7 @@ pub fn by_percentile(report: &Report) -> String {
         points.push((last.0 + 0.1, max.max(1e-3)));
     }
     let end = points.last().map_or(1.0, |(x, _)| x.max(1.0));
-    let lines = [Line { name: "", color: BLUE_LINE, points }];
+    let lines = [Line { color: BLUE_LINE, points }];
     let name = |x: &f64| NINES.get(index(*x)).map_or_else(String::new, ToString::to_string);
     picture(|area| latencies(area, &lines, 0.0..end, "percentile", &name, index(end) + 1))
 }
@@ -69,9 +68,9 @@ pub fn over_time(report: &Report) -> String {
         heard.map(|point| (point.at_s, of(point).max(1e-3))).collect::<Vec<_>>()
     };
     let lines = [
-        Line { name: "max", color: GREY_LINE, points: of(|point| point.max) },
-        Line { name: "p99", color: RED_LINE, points: of(|point| point.p99) },
-        Line { name: "p50", color: BLUE_LINE, points: of(|point| point.p50) },
+        Line { color: GREY_LINE, points: of(|point| point.max) },
+        Line { color: RED_LINE, points: of(|point| point.p99) },
+        Line { color: BLUE_LINE, points: of(|point| point.p50) },
     ];
     let name = |x: &f64| format!("{x:.0} s");
     picture(|area| latencies(area, &lines, 0.0..end_s(report), "", &name, 8))
@@ -103,7 +102,7 @@ fn index(x: f64) -> usize {
 /// Lines of times on a logarithmic scale.
 fn latencies(
     area: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>,
-    lines: &[Line<'_>],
+    lines: &[Line],
     x: Range<f64>,
     x_name: &str,
     mark: &dyn Fn(&f64) -> String,
@@ -134,20 +133,7 @@ fn latencies(
     for line in lines {
         let color = line.color;
         let series = LineSeries::new(line.points.iter().copied(), color.stroke_width(2));
-        let drawn = chart.draw_series(series)?;
-        if !line.name.is_empty() {
-            let key = move |(x, y)| PathElement::new([(x, y), (x + 16, y)], color.stroke_width(2));
-            drawn.label(line.name).legend(key);
-        }
-    }
-    if lines.len() > 1 {
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::UpperRight)
-            .background_style(WHITE.mix(0.85))
-            .border_style(GRID)
-            .label_font(("sans-serif", 13).into_font().color(&INK))
-            .draw()?;
+        chart.draw_series(series)?;
     }
     Ok(())
 }

@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use crate::domain::{clock, ids};
 
 use super::accounts::{self, Account, Renewer};
-use super::admin::{self, Asked};
+use super::admin::{self, Asked, Known};
 use super::driver::Driver;
 use super::plan::{Part, Plan, Told};
+use super::process;
 use super::report::Report;
 use super::scenario::Scenario;
 use super::summing::{self, Sums};
@@ -48,20 +49,31 @@ pub enum Step {
     Settle,
 }
 
-/// Runs a scenario; `step` hears how far it is. With an admin's token the server's own figures are
-/// asked for.
+/// Where the server's own figures come from.
+#[derive(Clone, Debug, Default)]
+pub struct Server {
+    /// An admin's access token: it is asked for what it says of itself.
+    pub admin: Option<String>,
+    /// Its processes on this machine: the system is asked for what they use.
+    pub pids: Vec<u32>,
+}
+
+/// Runs a scenario; `step` hears how far it is.
 ///
 /// # Errors
 /// Why it could not be run: no address, no accounts, nobody got in.
 pub fn run(
     scenario: Scenario,
-    admin: Option<&str>,
+    server: &Server,
     step: &mut dyn FnMut(Step),
 ) -> Result<Report, String> {
     let targets = targets(&scenario)?;
     let run = run_name();
     let accounts = accounts(&scenario, &targets[0], &run, step)?;
-    let ask = || admin.map(|token| admin::ask(&targets[0], token)).transpose();
+    let ask = || {
+        let said = server.admin.as_ref().map(|token| admin::ask(&targets[0], token)).transpose()?;
+        Ok::<_, String>(Known::of(process::of(&server.pids)?, said))
+    };
     let empty = ask()?;
     let plan = plan(scenario, targets.clone(), &run);
     let began = clock::now();

@@ -172,14 +172,16 @@ fn tester(report: &Report, out: &mut String) -> std::fmt::Result {
         writeln!(
             out,
             "server      {:.2} s CPU, {:.2} µs a delivery, {:.1} µs a join; {:.2} KiB a socket over \
-             {:.1} MiB; fan-out p50 {:.2} ms, p99 {:.2} ms",
+             {:.1} MiB{}",
             server.cpu_s,
             server.cpu_per_delivery_us,
             server.cpu_per_join_us,
             server.rss_per_session_bytes / 1024.0,
             float(server.rss_empty_bytes) / 1_048_576.0,
-            server.fanout_ms.p50,
-            server.fanout_ms.p99
+            server.fanout_ms.map_or_else(String::new, |fanout| format!(
+                "; fan-out p50 {:.2} ms, p99 {:.2} ms",
+                fanout.p50, fanout.p99
+            ))
         )?;
     }
     for why in &tester.bottleneck {

@@ -17,12 +17,16 @@ async fn a_server_that_is_not_ours_is_driven_alike() {
     BufReader::new(node.stdout.take().expect("its stdout")).read_line(&mut port).expect("a port");
     let flags = "--rooms 3 --members 10 --senders 2 --rate 150 --duration 1s --json \
                  --fault storm,at=500ms --expect reach=1,gaps=0,doubles=0,disorders=0";
-    let done = LoadTest::run(&format!("ws://127.0.0.1:{} {flags}", port.trim())).await;
+    let line = format!("ws://127.0.0.1:{} --pid {} {flags}", port.trim(), node.id());
+    let done = LoadTest::run(&line).await;
     let _ = node.kill();
     let _ = node.wait();
     let report = done.report();
     assert_eq!((&report["joined"], &report["reconnects"]), (&json!(30), &json!(30)));
     assert!(report["received"].as_u64() > Some(500), "{report}");
+    // The system says what the server itself does not.
+    assert!(report["server"]["cpu_s"].as_f64() > Some(0.0), "{report}");
+    assert!(report["server"]["rss_after_bytes"].as_u64() > Some(1 << 20), "{report}");
 }
 
 /// A run of 100 messages a second, against a server that does this wrong.
