@@ -76,11 +76,11 @@ fn page(report: &Report, outcomes: &[Outcome], out: &mut String) -> std::fmt::Re
     )?;
     tiles(report, out)?;
     expectations(outcomes, out)?;
-    for why in &report.tester.bottleneck {
+    if !report.tester.bottleneck.is_empty() {
+        let why = safe(&report.tester.bottleneck.join("; "));
         writeln!(
             out,
-            "<div class=\"card careful\">The tester may be what was measured: {}.</div>",
-            safe(why)
+            "<div class=\"card careful\">The tester may be what was measured: {why}.</div>"
         )?;
     }
     times(report, out)?;
@@ -107,8 +107,8 @@ fn tiles(report: &Report, out: &mut String) -> std::fmt::Result {
     let verdict = &report.verdict;
     let wrong = verdict.gaps + verdict.doubles + verdict.disorders + report.strange;
     let mut tiles = vec![
-        (format!("{:.2} ms", report.delivery_ms.p50), "p50, send → delivery", false),
-        (format!("{:.2} ms", report.delivery_ms.p99), "p99", false),
+        (milliseconds(report.delivery_ms.p50), "p50, send → delivery", false),
+        (milliseconds(report.delivery_ms.p99), "p99", false),
         (grouped(whole(report.deliveries_per_s)), "deliveries/s", false),
         (reach(report.reach), "reach", verdict.gaps > 0),
         (grouped(wrong), "gaps, doubles, out of order", wrong > 0),
@@ -126,6 +126,15 @@ fn tiles(report: &Report, out: &mut String) -> std::fmt::Result {
         write!(out, "<div class=\"card tile{bad}\"><b>{value}</b><span>{name}</span></div>")?;
     }
     writeln!(out, "</div>")
+}
+
+/// Three digits, where there are as many.
+fn milliseconds(ms: f64) -> String {
+    match ms {
+        ms if ms < 9.995 => format!("{ms:.2} ms"),
+        ms if ms < 99.95 => format!("{ms:.1} ms"),
+        ms => format!("{ms:.0} ms"),
+    }
 }
 
 /// 100 % only when nothing is missing.
@@ -264,6 +273,7 @@ mod tests {
 
     #[test]
     fn reach_is_never_rounded_up_and_text_is_text() {
+        assert_eq!([5.0, 12.34, 1_070.1].map(milliseconds), ["5.00 ms", "12.3 ms", "1070 ms"]);
         assert_eq!(reach(1.0), "100 %");
         assert_eq!(reach(0.999_999_99), "99.9999 %");
         assert_eq!(safe("<b a=\"&\">"), "&lt;b a=&quot;&amp;&quot;&gt;");

@@ -24,8 +24,8 @@ use crate::load::wire;
 
 /// Sockets that a loop connects at a time: fewer than listeners let wait.
 const CONNECTING_MAX: usize = 512;
-/// Attempts before a socket is given up.
-const TRIES_MAX: u32 = 6;
+/// Attempts before a socket is given up that never was in its room, and one that was.
+const TRIES_MAX: (u32, u32) = (4, 10);
 /// Shortest and longest back-off, in microseconds (PROTOCOL, *Closing*).
 const BACK_OFF_US: (u64, u64) = (500_000, 20_000_000);
 
@@ -265,7 +265,8 @@ impl Driver {
         peer.disconnect();
         peer.tries += 1;
         let for_good = matches!(status, Some(400..=499)) && status != Some(429);
-        let stop = for_good || peer.tries >= TRIES_MAX;
+        let most = if peer.was_in { TRIES_MAX.1 } else { TRIES_MAX.0 };
+        let stop = for_good || peer.tries >= most;
         self.come_back(number, if stop { Next::Stop } else { Next::Again });
     }
 
@@ -280,7 +281,7 @@ impl Driver {
         self.leave(number);
         let native = CloseCode { plain: code, native: code, reason: "" };
         let peer = &self.peers[number];
-        let hopeless = !peer.was_in && peer.tries >= TRIES_MAX;
+        let hopeless = !peer.was_in && peer.tries >= TRIES_MAX.0;
         let next = match native.band() {
             _ if !self.plan.scenario.reconnect || hopeless => Next::Stop,
             Band::Mend => Next::Renew,
