@@ -207,24 +207,36 @@ impl Book {
         at
     }
 
+    /// Whether everybody has all that is due to him; ends with the first thing that is missing.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        let has_all = |seat: &Seat| self.gaps_of(seat).next().is_none();
+        self.seats.iter().all(has_all)
+            && self.unseen().all(|at_us| self.seats.iter().all(|seat| seat.excuses(NOWHERE, at_us)))
+    }
+
+    /// Places that a member lacks and that are due to him.
+    fn gaps_of<'a>(&'a self, seat: &'a Seat) -> impl Iterator<Item = u32> + 'a {
+        let head = u32::try_from(self.log.len()).unwrap_or(NOWHERE);
+        let lacks = seat.holes.iter().copied().chain(seat.cursor..head);
+        lacks.filter(|place| !seat.excuses(*place, self.at_us(*place)))
+    }
+
+    /// When those were sent that nobody has seen and somebody should have.
+    fn unseen(&self) -> impl Iterator<Item = u64> + '_ {
+        let all = self.sent.iter().flatten();
+        all.filter(|sent| sent.place == NOWHERE && !sent.excused).map(|sent| sent.at_us)
+    }
+
     /// The sums.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        let unseen: Vec<u64> = self
-            .sent
-            .iter()
-            .flatten()
-            .filter(|sent| sent.place == NOWHERE && !sent.excused)
-            .map(|sent| sent.at_us)
-            .collect();
-        let head = u32::try_from(self.log.len()).unwrap_or(NOWHERE);
+        let unseen: Vec<u64> = self.unseen().collect();
         let mut sums = Verdict { doubles: self.doubles, ..Verdict::default() };
         for seat in &self.seats {
-            let lacks = seat.holes.iter().copied().chain(seat.cursor..head);
-            let gaps = lacks.filter(|place| !seat.excuses(*place, self.at_us(*place))).count();
             let never = unseen.iter().filter(|at_us| !seat.excuses(NOWHERE, **at_us)).count();
             sums.received += u64::from(seat.cursor) - seat.holes.len() as u64;
-            sums.gaps += (gaps + never) as u64;
+            sums.gaps += (self.gaps_of(seat).count() + never) as u64;
         }
         sums.expected = sums.received + sums.gaps;
         sums.disorders = self.disorders();

@@ -182,6 +182,7 @@ proptest! {
         }
         let verdict = book.verdict();
         prop_assert_eq!([verdict.gaps, verdict.doubles, verdict.disorders], wrong);
+        prop_assert_eq!(book.is_complete(), verdict.gaps == 0);
         prop_assert_eq!(verdict.expected, 12 * fates.len() as u64);
         prop_assert_eq!(verdict.received, verdict.expected - verdict.gaps);
     }

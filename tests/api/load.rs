@@ -5,6 +5,8 @@ use std::fs;
 
 use serde_json::{Value, json};
 
+use crate::support::nodes::nodes;
+use crate::support::redis_server::RedisServer;
 use crate::support::{LoadTest, Server, Setup};
 
 /// What every run must find against a server that keeps its promises.
@@ -209,4 +211,15 @@ async fn what_makes_no_sense_is_refused_with_what_would() {
     let done = LoadTest::run(&format!("{} --duration 1s", url(&closed))).await;
     let line = done.refused(1);
     assert!(line.contains("not one of 10 sockets") && line.contains("dialect guest"), "{line}");
+}
+
+#[tokio::test]
+async fn rooms_that_live_on_two_nodes_have_one_order() {
+    let redis = RedisServer::start();
+    let [a, b] = nodes(&redis).await;
+    for dialect in ["guest", "native"] {
+        let flags = "--rooms 3 --members 8 --senders 8 --rate 150 --duration 2s --settle 10s";
+        let line = format!("{} {} --dialect {dialect} {flags} {PROMISES}", url(&a), url(&b));
+        is_complete(&LoadTest::run(&line).await.report(), 8);
+    }
 }

@@ -78,17 +78,20 @@ async fn a_server_that_pauses_is_not_spared_what_was_due_meanwhile() {
     assert_eq!((&report["sent"], &report["gaps"]), (&json!(200), &json!(0)), "{report}");
     // One that waits for its answers would have seen one long latency of 200.
     let p90 = report["delivery_ms"]["p90"].as_f64().expect("a number");
-    assert!((300.0..=1_500.0).contains(&p90), "{report}");
+    assert!(p90 > 300.0, "{report}");
     assert!(report["delivery_ms"]["max"].as_f64() > Some(900.0), "{report}");
 }
 
 #[tokio::test]
 async fn a_tester_that_is_too_slow_says_so_of_itself() {
     let server = BrokenChat::start(Wrong::Deaf).await;
-    let flags = "--members 2 --rate 900000 --duration 300ms --settle 100ms";
+    // Twenty thousand that are due at once can't all leave at once.
+    let flags = "--members 50 --senders 50 --rate 1 --duration 300ms --settle 100ms \
+                 --fault burst,messages=20000";
     let done = LoadTest::run(&format!("{} {flags} --json", server.url())).await;
     let report = done.report();
     assert_ne!(report["tester"]["bottleneck"], json!([]), "{report}");
     assert!(report["late"].as_u64() > Some(0), "{report}");
+    assert_eq!((&report["sent"], &report["skipped"]), (&json!(20_001), &json!(0)), "{report}");
     assert_eq!(report["received"], 0);
 }

@@ -35,7 +35,7 @@ const WAKER: Token = Token(usize::MAX - 1);
 /// Events taken at a time.
 const EVENTS: usize = 1_024;
 /// Between two looks at whether all has come.
-const LOOK_US: u64 = 20_000;
+const LOOK_US: u64 = 50_000;
 
 /// What is to be done at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -304,7 +304,7 @@ impl Driver {
         }
         let end = self.pace.as_ref().map_or(0, Pace::end_us);
         let late = now >= end + self.plan.scenario.settle.micros();
-        let complete = || self.rooms.iter().all(|room| room.book.verdict().gaps == 0);
+        let complete = || self.rooms.iter().all(|room| room.book.is_complete());
         if late || (self.unstalling == 0 && complete()) {
             let (began_us, began) = self.began;
             self.used = cpu::of_this_thread().since(began);
