@@ -9,7 +9,7 @@
 //! - [`auth`]: tokens, passwords, logins.
 //! - [`rooms`]: the registry, a room's actor, fan-out.
 //! - [`stats`]: figures added up.
-//! - [`session`]: one WebSocket: door, state, two engines. [`http`]: REST. [`web`]: the page.
+//! - [`session`]: one WebSocket: door, state, two engines. [`http`]: REST. [`web`]: the pages.
 //! - [`load`]: the load tester, a client that sees all this from outside.
 //! - [`app`]: wires it all, sinks first. [`cli`]: the subcommands.
 

@@ -15,9 +15,9 @@ use super::{
 
 /// Every route.
 pub fn configure(config: &mut ServiceConfig) {
-    at("/register/").post(accounts::register).into(config);
+    at("/register/").get(pages::chat).post(accounts::register).into(config);
     at("/accounts/registration/").post(accounts::registration).into(config);
-    at("/login/").post(tokens::login).into(config);
+    at("/login/").get(pages::chat).post(tokens::login).into(config);
     at("/api/token/").post(tokens::pair).into(config);
     at("/accounts/login/").post(tokens::accounts_login).into(config);
     at("/api/token/refresh/").post(tokens::refresh).into(config);
@@ -65,8 +65,12 @@ pub fn configure(config: &mut ServiceConfig) {
     at("/api/admin/users/{id}/sign-out/").post(admin::users::sign_out).into(config);
     at("/api/admin/audit/").get(admin::audit::audit).into(config);
 
-    at("/").get(pages::index).into(config);
-    at("/assets/{file}").get(pages::file).into(config);
+    at("/").get(pages::chat).into(config);
+    at("/r/{name}/").get(pages::chat).into(config);
+    at("/chat/{username}/").get(pages::private_chat).into(config);
+    at("/hubbub.js").get(pages::hubbub_js).into(config);
+    at("/hubbub-room.js").get(pages::hubbub_room_js).into(config);
+    at("/assets/{release}/{file}").get(pages::file).into(config);
 
     at("/healthz").get(ops::healthz).into(config);
     at("/readyz").get(ops::readyz).into(config);

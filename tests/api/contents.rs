@@ -5,9 +5,17 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+/// Where the tests are that the page names; no file is called the same in both.
+const FOLDERS: [&str; 2] = ["tests/api", "tests/pages"];
+/// Files there that hold none.
+const NO_TESTS: [&str; 3] = ["main", "browser", "page"];
+
+fn top() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
 fn page() -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/TESTS.md");
-    fs::read_to_string(path).expect("docs/TESTS.md")
+    fs::read_to_string(top().join("docs/TESTS.md")).expect("docs/TESTS.md")
 }
 
 /// What stands in backticks as `file::test`.
@@ -22,23 +30,27 @@ fn named(page: &str) -> BTreeSet<(String, String)> {
 
 #[test]
 fn every_test_that_the_page_names_is_there() {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/api");
     let names = named(&page());
     assert!(names.len() > 100, "{} names", names.len());
     for (file, test) in names {
-        let source = fs::read_to_string(here.join(&file).with_extension("rs"));
-        let source = source.unwrap_or_else(|why| panic!("{file}::{test}: {why}"));
+        let mut sources = FOLDERS.iter().filter_map(|folder| {
+            fs::read_to_string(top().join(folder).join(&file).with_extension("rs")).ok()
+        });
+        let source = sources.next().unwrap_or_else(|| panic!("{file}::{test}: no such file"));
         assert!(source.contains(&format!("fn {test}(")), "{file}::{test} is in no source");
     }
 }
 
 #[test]
 fn every_file_of_tests_stands_in_the_page() {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/api");
     let page = page();
-    for entry in fs::read_dir(here).expect("tests/api") {
-        let path = entry.expect("an entry").path();
-        let file = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
-        assert!(file == "main" || page.contains(&format!("`{file}::")), "{file} is not named");
+    for folder in FOLDERS {
+        for entry in fs::read_dir(top().join(folder)).expect("a folder of tests") {
+            let path = entry.expect("an entry").path();
+            let is_source = path.extension().is_some_and(|end| end == "rs");
+            let file = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+            let is_named = NO_TESTS.contains(&file) || page.contains(&format!("`{file}::"));
+            assert!(!is_source || is_named, "{file} is not named");
+        }
     }
 }

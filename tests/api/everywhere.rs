@@ -113,7 +113,7 @@ async fn a_wrong_method_is_405_with_allow() {
     for (method, path, allowed) in [
         ("DELETE", "/list_rooms/", "GET"),
         ("GET", "/create_room/", "POST"),
-        ("GET", "/login/", "POST"),
+        ("GET", "/logout/", "POST"),
         ("PUT", "/rooms/", "GET"),
         ("POST", "/api/users/", "GET"),
         ("PATCH", "/api/chats/", "GET"),

@@ -1,0 +1,88 @@
+//! With accounts: signing in, private chats, groups and their members, what is unread, who is online.
+
+use serde_json::json;
+
+use super::browser::{Browser, stage};
+use super::page::server;
+use crate::support::account::PASSWORD;
+
+#[tokio::test]
+async fn two_users_talk_in_private_and_see_what_is_unread_and_read() {
+    let _stage = stage().await;
+    let server = server().await;
+    let (alice, bob) = tokio::join!(Browser::open(), Browser::open());
+    alice.register(&server, "alice").await;
+    bob.register(&server, "bob").await;
+    let online = "[...document.querySelectorAll('#side li')].some((one) => \
+        one.textContent.startsWith(arguments[0]) && one.querySelector('.dot.on'))";
+    alice.until("bob is online", online, json!(["bob"])).await;
+    alice.follow("bob").await;
+    let placed = "document.querySelector('#room-title')?.textContent === 'bob' && \
+        location.pathname === '/chat/bob'";
+    alice.until("the chat is open", placed, json!([])).await;
+    alice.sees("1 here").await;
+    alice.say("psst").await;
+    // Bob looks elsewhere: the chat appears, with what is unread.
+    let unread = "[...document.querySelectorAll('[aria-label=\"Your chats\"] li')].some((one) => \
+        one.textContent.includes('alice') && one.querySelector('.number')?.textContent === '1')";
+    bob.until("one unread", unread, json!([])).await;
+    bob.until("the title counts", "document.title.startsWith('(1) ')", json!([])).await;
+    bob.goto(&format!("{}/chat/alice", server.origin())).await;
+    bob.sees("psst").await;
+    alice.sees("Seen by bob").await;
+    let none = "!document.querySelector('[aria-label=\"Your chats\"] .number')";
+    bob.until("nothing unread", none, json!([])).await;
+    bob.press("Sign out").await;
+    bob.sees("Chat as a guest").await;
+    alice.sees("last seen just now").await;
+    bob.goto(&format!("{}/chat/alice", server.origin())).await;
+    bob.sees("Sign in").await;
+    bob.fill("#field-username", "bob").await;
+    bob.fill("#field-password", "wrong password").await;
+    bob.click("main form button").await;
+    bob.sees("Invalid email or password").await;
+    bob.fill("#field-password", PASSWORD).await;
+    bob.click("main form button").await;
+    // Back where he wanted to go.
+    bob.sees("psst").await;
+    for page in [&alice, &bob] {
+        page.is_without_faults().await;
+    }
+}
+
+#[tokio::test]
+async fn a_group_is_made_filled_and_left_and_who_is_removed_sees_why() {
+    let _stage = stage().await;
+    let server = server().await;
+    let (alice, bob) = tokio::join!(Browser::open(), Browser::phone());
+    bob.register(&server, "bob").await;
+    alice.register(&server, "alice").await;
+    alice.write("input[placeholder='New group']", "Book club\u{E007}").await;
+    alice
+        .until(
+            "it is open",
+            "document.querySelector('#room-title')?.textContent === 'Book club'",
+            json!([]),
+        )
+        .await;
+    alice.press("1 here").await;
+    alice.sees("Members (1)").await;
+    alice.press("Add").await;
+    alice.sees("Members (2)").await;
+    alice.press("✕").await;
+    alice.say("Chapter one").await;
+    bob.follow("Book club").await;
+    bob.sees("Chapter one").await;
+    bob.sees("2 here").await;
+    bob.say("So good").await;
+    alice.sees("So good").await;
+    alice.press("2 here").await;
+    alice.press("Remove").await;
+    alice.sees("Members (1)").await;
+    bob.sees("You were removed from here.").await;
+    alice.press("✕").await;
+    alice.sees("bob was removed by you").await;
+    for page in [&alice, &bob] {
+        page.is_without_faults().await;
+    }
+}
