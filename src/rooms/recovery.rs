@@ -25,6 +25,7 @@ use crate::store::Store;
 pub(super) struct Ear {
     pub heard: RefCell<Vec<String>>,
     pub closed: Cell<Option<u16>>,
+    is_seated: Cell<bool>,
     /// The next frame gets lost, and nobody is told.
     swallows: Cell<bool>,
     something: Notify,
@@ -45,7 +46,9 @@ impl Outlet for Ear {
         0
     }
     fn seated(&self, _: RoomId, opening: &[Frame], tally: &mut Tally) {
+        self.is_seated.set(true);
         self.deliver(opening, Some(tally));
+        self.something.notify_one();
     }
     fn settle(&self, _: u64, _: Result<Posted, Refused>) {}
     fn part(&self, _: RoomId, code: CloseCode, _: bool) {
@@ -69,25 +72,24 @@ impl Outlet for Ear {
 
 impl Ear {
     pub async fn is_closed(&self) -> u16 {
+        self.until(|ear| ear.closed.get()).await
+    }
+
+    pub async fn hears(&self, count: usize) -> Vec<String> {
+        self.until(|ear| (ear.heard.borrow().len() >= count).then(|| ear.heard.borrow().clone()))
+            .await
+    }
+
+    async fn until<T>(&self, look: impl Fn(&Self) -> Option<T>) -> T {
         let waiting = async {
             loop {
-                if let Some(code) = self.closed.get() {
-                    return code;
+                if let Some(seen) = look(self) {
+                    return seen;
                 }
                 self.something.notified().await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(10), waiting).await.expect("it is closed")
-    }
-
-    pub async fn hears(&self, count: usize) -> Vec<String> {
-        let waiting = async {
-            while self.heard.borrow().len() < count {
-                self.something.notified().await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(10), waiting).await.expect("it was said");
-        self.heard.borrow().clone()
+        tokio::time::timeout(Duration::from_secs(10), waiting).await.expect("it comes in time")
     }
 }
 
@@ -116,11 +118,11 @@ impl House {
         self.store.open_named(&name, None, false, clock::now()).await.expect("a room").0.id
     }
 
-    async fn enter(&self, room: RoomId) -> (Rc<Ear>, RoomHandle) {
+    async fn enter(&self, room: RoomId) -> (Rc<Ear>, Arc<RoomHandle>) {
         self.enter_as(room, Author::Guest(ids::random())).await
     }
 
-    pub async fn enter_as(&self, room: RoomId, who: Author) -> (Rc<Ear>, RoomHandle) {
+    pub async fn enter_as(&self, room: RoomId, who: Author) -> (Rc<Ear>, Arc<RoomHandle>) {
         let ear = Rc::<Ear>::default();
         let shard = Shards::here().expect("a Shard");
         let seat = Seat {
@@ -136,6 +138,7 @@ impl House {
         };
         let join = Join::new(room, Arc::new(seat), Wants::Opening(Opening::Nothing), shard);
         let handle = self.rooms.enter(room, join).await.expect("a way in");
+        ear.until(|ear| ear.is_seated.get().then_some(())).await;
         (ear, handle)
     }
 

@@ -72,12 +72,6 @@ impl Home {
         Store::open(&self.settings).await.expect("it opens")
     }
 
-    /// Does something past the store.
-    pub async fn sql(&self, sql: &str) {
-        let db = sea_orm::Database::connect(&self.settings.database_url).await.expect("it opens");
-        sea_orm::ConnectionTrait::execute_unprepared(&db, sql).await.expect("done");
-    }
-
     /// How the database would go about a query, read past the store.
     pub async fn plan(&self, sql: &str) -> String {
         let url = &self.settings.database_url;
