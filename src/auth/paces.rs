@@ -2,6 +2,7 @@
 //! *Handshake*). Asked by sessions, and by REST for the same acts. Nothing here knows rooms; what
 //! is over a rate is told when to come again.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::{BuildHasher, Hash, RandomState};
@@ -37,13 +38,18 @@ pub struct Paces {
     census: Arc<Mutex<Census>>,
 }
 
-/// One socket's own paces.
+/// One socket's own paces: a socket that does nothing holds none.
 #[derive(Debug)]
 pub struct SocketPaces {
+    node: Arc<Paces>,
+    own: OnceCell<Box<Buckets>>,
+}
+
+#[derive(Debug)]
+struct Buckets {
     messages: DefaultDirectRateLimiter,
     typing: DefaultDirectRateLimiter,
     joins: DefaultDirectRateLimiter,
-    on: bool,
 }
 
 /// What a socket does.
@@ -82,17 +88,20 @@ impl Paces {
 
     /// A new socket's.
     #[must_use]
-    pub fn of_socket(&self) -> SocketPaces {
+    pub fn of_socket(self: &Arc<Self>) -> SocketPaces {
+        SocketPaces { node: Arc::clone(self), own: OnceCell::new() }
+    }
+
+    fn buckets(&self) -> Buckets {
         let of = |per_s: u32, burst: u32| {
             let quota = Quota::per_second(at_least_one(per_s)).allow_burst(at_least_one(burst));
             RateLimiter::direct(quota)
         };
         let settings = &self.settings;
-        SocketPaces {
+        Buckets {
             messages: of(settings.messages_per_s, settings.messages_burst),
             typing: of(settings.typing_per_s, settings.typing_per_s),
             joins: of(settings.joins_per_s, settings.joins_per_s),
-            on: self.on,
         }
     }
 
@@ -178,7 +187,6 @@ impl Turn {
     pub fn come(
         &mut self,
         socket: &SocketPaces,
-        node: &Paces,
         user: Option<UserId>,
         ip: IpAddr,
     ) -> Result<(), TooFast> {
@@ -187,11 +195,11 @@ impl Turn {
             self.past_socket = true;
         }
         if let (Some(user), false) = (user, self.past_user) {
-            node.message_of(Author::User(user))?;
+            socket.node.message_of(Author::User(user))?;
             self.past_user = true;
         }
         if !self.past_ip {
-            node.message_from(ip)?;
+            socket.node.message_from(ip)?;
             self.past_ip = true;
         }
         Ok(())
@@ -204,13 +212,14 @@ impl SocketPaces {
     /// # Errors
     /// Over its rate.
     pub fn check(&self, act: Act) -> Result<(), TooFast> {
-        if !self.on {
+        if !self.node.on {
             return Ok(());
         }
+        let own = self.own.get_or_init(|| Box::new(self.node.buckets()));
         let limiter = match act {
-            Act::Message => &self.messages,
-            Act::Typing => &self.typing,
-            Act::Join => &self.joins,
+            Act::Message => &own.messages,
+            Act::Typing => &own.typing,
+            Act::Join => &own.joins,
         };
         let clock = DefaultClock::default();
         limiter.check().map_err(|until| TooFast(until.wait_time_from(clock.now())))

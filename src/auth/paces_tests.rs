@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn paces(on: bool) -> Paces {
+fn paces(on: bool) -> Arc<Paces> {
     let settings = PaceSettings {
         messages_per_s: 1,
         messages_burst: 3,
@@ -15,7 +15,7 @@ fn paces(on: bool) -> Paces {
         max_per_ip: 3,
         max_unproven_per_ip: 1,
     };
-    Paces::new(&settings, on, 4)
+    Arc::new(Paces::new(&settings, on, 4))
 }
 
 fn count_in(paces: &Paces, user: Option<UserId>, owes: bool) -> Option<Pass> {
@@ -46,10 +46,10 @@ fn a_message_whose_turn_is_tried_again_costs_its_socket_nothing_more() {
     let early = (0..6).filter(|_| paces.message(Author::User(user), IP).is_err()).count();
     assert_eq!(early, 0, "the user's burst");
     let mut turn = Turn::default();
-    assert!((0..9).all(|_| turn.come(&socket, &paces, Some(user), IP).is_err()));
+    assert!((0..9).all(|_| turn.come(&socket, Some(user), IP).is_err()));
     assert_eq!((0..9).filter(|_| socket.check(Act::Message).is_ok()).count(), 2);
     let (mut turn, user) = (Turn::default(), UserId(2));
-    assert!((0..9).all(|_| turn.come(&other, &paces, Some(user), IP).is_ok()), "once past, past");
+    assert!((0..9).all(|_| turn.come(&other, Some(user), IP).is_ok()), "once past, past");
     assert_eq!((0..9).filter(|_| paces.message(Author::User(user), IP).is_ok()).count(), 5);
 }
 
@@ -60,9 +60,9 @@ fn all_of_an_address_share_its_pace_and_its_neighbours_do_not() {
     let taken = |ip| posts(ip).filter(|(who, ip)| paces.message(*who, *ip).is_ok()).count();
     assert_eq!(taken(IP), 13);
     let (socket, mut turn) = (paces.of_socket(), Turn::default());
-    assert!(turn.come(&socket, &paces, None, IP).is_err(), "a plain guest's");
+    assert!(turn.come(&socket, None, IP).is_err(), "a plain guest's");
     let elsewhere = IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1]);
-    assert!(turn.come(&socket, &paces, None, elsewhere).is_ok());
+    assert!(turn.come(&socket, None, elsewhere).is_ok());
     assert_eq!(taken(elsewhere), 12);
 }
 

@@ -13,7 +13,7 @@ use super::room::RoomHandle;
 
 /// A live room.
 struct Live {
-    handle: RoomHandle,
+    handle: Arc<RoomHandle>,
     kind: RoomKind,
     name: Option<String>,
     by_guest: bool,
@@ -45,7 +45,11 @@ impl Directory {
 
     /// Runs `send` with a live room's handle. `send` must hand over exactly one errand, and at
     /// once; when it answers `false`, it handed over none.
-    pub fn send(&self, room: RoomId, send: impl FnOnce(&RoomHandle) -> bool) -> Option<RoomHandle> {
+    pub fn send(
+        &self,
+        room: RoomId,
+        send: impl FnOnce(&RoomHandle) -> bool,
+    ) -> Option<Arc<RoomHandle>> {
         self.read(|index| {
             let live = index.by_id.get(&room).filter(|live| live.handle.addr.connected())?;
             if send(&live.handle) {
@@ -84,12 +88,12 @@ impl Directory {
 
     /// The handles of all live rooms.
     #[must_use]
-    pub fn handles(&self) -> Vec<RoomHandle> {
+    pub fn handles(&self) -> Vec<Arc<RoomHandle>> {
         self.read(|index| index.by_id.values().map(|live| live.handle.clone()).collect())
     }
 
     /// A room started.
-    pub(super) fn insert(&self, row: &RoomRow, handle: RoomHandle, generation: u64) {
+    pub(super) fn insert(&self, row: &RoomRow, handle: Arc<RoomHandle>, generation: u64) {
         self.write(|index| {
             if let (RoomKind::Named, Some(name)) = (row.kind, &row.name) {
                 index.named.insert(name.clone(), row.id);
@@ -107,7 +111,12 @@ impl Directory {
     }
 
     /// Takes out the room of that generation, if `errands` have all arrived there.
-    pub(super) fn retire(&self, room: RoomId, generation: u64, errands: u64) -> Option<RoomHandle> {
+    pub(super) fn retire(
+        &self,
+        room: RoomId,
+        generation: u64,
+        errands: u64,
+    ) -> Option<Arc<RoomHandle>> {
         self.write(|index| {
             let live = index.by_id.get(&room)?;
             let is_quiet =
@@ -140,7 +149,7 @@ impl Directory {
 }
 
 impl Index {
-    fn remove(&mut self, room: RoomId) -> Option<RoomHandle> {
+    fn remove(&mut self, room: RoomId) -> Option<Arc<RoomHandle>> {
         let live = self.by_id.remove(&room)?;
         if let Some(name) = live.name.filter(|name| self.named.get(name) == Some(&room)) {
             self.named.remove(&name);

@@ -1,6 +1,7 @@
 //! The handle on all rooms that `http/`, `session/` and `stats/` hold. Cheap to clone; it decides
 //! nothing, it finds the actor that does.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -48,18 +49,30 @@ pub enum StartError {
 
 /// The handle on all rooms.
 #[derive(Clone)]
-pub struct Rooms {
+pub struct Rooms(Arc<Reach>);
+
+/// What the handle reaches: a clone of an address costs an allocation, and each socket holds the
+/// handle.
+pub struct Reach {
     pub(super) store: Store,
     pub(super) directory: Arc<Directory>,
     registry: Addr<Registry>,
     control: Addr<Control>,
     pub(super) shards: Shards,
     pub(super) bus: Bus,
-    questions: Arc<Mutex<mpsc::Receiver<Asked>>>,
+    questions: Mutex<mpsc::Receiver<Asked>>,
     pub(super) online: Arc<Online>,
-    pub(super) refusals: Arc<AtomicU64>,
-    pub(super) gathered: Arc<Mutex<Option<Gathered>>>,
+    pub(super) refusals: AtomicU64,
+    pub(super) gathered: Mutex<Option<Gathered>>,
     pub(super) node: Arc<str>,
+}
+
+impl Deref for Rooms {
+    type Target = Reach;
+
+    fn deref(&self) -> &Reach {
+        &self.0
+    }
 }
 
 impl Rooms {
@@ -94,24 +107,24 @@ impl Rooms {
             Control::new(store.clone(), bus.clone(), shards.clone(), Arc::clone(&directory), head)
                 .start();
         ears.heard_by(control.clone());
-        Ok(Self {
+        Ok(Self(Arc::new(Reach {
             store,
             directory,
             registry,
             control,
             shards,
             bus,
-            questions: Arc::new(Mutex::new(questions)),
+            questions: Mutex::new(questions),
             online,
-            refusals: Arc::default(),
-            gathered: Arc::default(),
+            refusals: AtomicU64::default(),
+            gathered: Mutex::default(),
             node: node.into(),
-        })
+        })))
     }
 
     /// The way to other nodes.
     #[must_use]
-    pub const fn bus(&self) -> &Bus {
+    pub fn bus(&self) -> &Bus {
         &self.bus
     }
 
@@ -137,7 +150,7 @@ impl Rooms {
         &self,
         room: RoomId,
         mut errand: impl FnMut(&RoomHandle) -> bool,
-    ) -> Result<RoomHandle, Refused> {
+    ) -> Result<Arc<RoomHandle>, Refused> {
         for _ in 0..TRIES {
             if let Some(handle) = self.directory.send(room, &mut errand) {
                 return Ok(handle);
@@ -153,7 +166,7 @@ impl Rooms {
     /// # Errors
     /// `NotFound` when the room was closed meanwhile, `Busy` when it could not be started.
     #[expect(clippy::disallowed_methods, reason = "one a socket")]
-    pub async fn enter(&self, room: RoomId, join: Join) -> Result<RoomHandle, Refused> {
+    pub async fn enter(&self, room: RoomId, join: Join) -> Result<Arc<RoomHandle>, Refused> {
         let mut join = Some(join);
         self.reach(room, |handle| join.take().map(|join| handle.addr.do_send(join)).is_some()).await
     }
@@ -174,7 +187,7 @@ impl Rooms {
     ///
     /// # Errors
     /// As for [`Rooms::enter`].
-    pub async fn find(&self, room: RoomId) -> Result<RoomHandle, Refused> {
+    pub async fn find(&self, room: RoomId) -> Result<Arc<RoomHandle>, Refused> {
         self.reach(room, |_| false).await
     }
 

@@ -37,7 +37,7 @@ pub struct Join {
     wants: Wants,
     /// The room was compared with the database since it asked.
     compared: bool,
-    unkept: Option<(ShardHandle, RoomId)>,
+    unkept: Option<(Arc<ShardHandle>, RoomId)>,
 }
 
 /// What is read from the database for sockets that join, once for all who wait for the same.
@@ -70,7 +70,7 @@ enum Past {
 impl Join {
     /// A socket of this worker's `shard`.
     #[must_use]
-    pub fn new(room: RoomId, seat: Arc<Seat>, wants: Wants, shard: ShardHandle) -> Self {
+    pub fn new(room: RoomId, seat: Arc<Seat>, wants: Wants, shard: Arc<ShardHandle>) -> Self {
         Self { seat, wants, compared: false, unkept: Some((shard, room)) }
     }
 

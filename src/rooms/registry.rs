@@ -37,7 +37,7 @@ const NOTE_GONE: Duration = Duration::from_secs(1);
 /// A room that is being started, and what it is told as soon as it is there.
 #[derive(Default)]
 struct Starting {
-    waiting: Vec<oneshot::Sender<Result<RoomHandle, Refused>>>,
+    waiting: Vec<oneshot::Sender<Result<Arc<RoomHandle>, Refused>>>,
     left: Vec<SessionId>,
     closed: bool,
 }
@@ -99,7 +99,7 @@ impl Registry {
     fn begin(
         &mut self,
         room: RoomId,
-        on: Option<ShardHandle>,
+        on: Option<Arc<ShardHandle>>,
         recovers: bool,
         ctx: &mut Context<Self>,
     ) {
@@ -168,9 +168,9 @@ impl Registry {
     fn start(
         &mut self,
         found: Found,
-        on: Option<ShardHandle>,
+        on: Option<Arc<ShardHandle>>,
         ctx: &mut Context<Self>,
-    ) -> Result<RoomHandle, Refused> {
+    ) -> Result<Arc<RoomHandle>, Refused> {
         let recovered = found.reached.is_some();
         let home = found.seats.first().map(|seat| seat.slot.worker);
         let on = on.or_else(|| self.shards.of(home.unwrap_or(0))).ok_or(Refused::Busy)?;
@@ -202,7 +202,7 @@ impl Registry {
         if recovered {
             Self::tell_recovered(&addr);
         }
-        let handle = RoomHandle { id: row.id, addr, gate, gauge };
+        let handle = Arc::new(RoomHandle { id: row.id, addr, gate, gauge });
         self.directory.insert(&row, handle.clone(), self.generation);
         self.bus.subscribe(row.id);
         Ok(handle)
@@ -307,16 +307,16 @@ impl Handler<CloseNow> for Registry {
 
 /// A room is needed: its handle, started when it wasn't live.
 #[derive(Message)]
-#[rtype(result = "Result<RoomHandle, Refused>")]
+#[rtype(result = "Result<Arc<RoomHandle>, Refused>")]
 pub struct Bring {
     /// Which.
     pub room: RoomId,
     /// The worker of who needs it.
-    pub on: Option<ShardHandle>,
+    pub on: Option<Arc<ShardHandle>>,
 }
 
 impl Handler<Bring> for Registry {
-    type Result = ResponseFuture<Result<RoomHandle, Refused>>;
+    type Result = ResponseFuture<Result<Arc<RoomHandle>, Refused>>;
 
     fn handle(&mut self, Bring { room, on }: Bring, ctx: &mut Self::Context) -> Self::Result {
         if let Some(handle) = self.directory.send(room, |_| false) {

@@ -80,36 +80,37 @@ impl ShardHandle {
 
 /// The Shards of all workers; a room asks for one by the worker's number.
 #[derive(Clone, Debug, Default)]
-pub struct Shards(Arc<RwLock<Vec<ShardHandle>>>);
+pub struct Shards(Arc<RwLock<Vec<Arc<ShardHandle>>>>);
 
 thread_local! {
-    static HERE: RefCell<Option<ShardHandle>> = const { RefCell::new(None) };
+    static HERE: RefCell<Option<Arc<ShardHandle>>> = const { RefCell::new(None) };
 }
 
 impl Shards {
     /// Starts the Shard of this thread's worker; once a worker.
     pub fn start_here(&self, limits: &SessionSettings, online: &Arc<Online>) {
         let mut shards = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let handle = Shard::start_on_this_worker(shards.len(), limits, Arc::clone(online));
-        shards.push(handle.clone());
+        let handle =
+            Arc::new(Shard::start_on_this_worker(shards.len(), limits, Arc::clone(online)));
+        shards.push(Arc::clone(&handle));
         HERE.set(Some(handle));
     }
 
     /// The Shard of this thread's worker.
     #[must_use]
-    pub fn here() -> Option<ShardHandle> {
+    pub fn here() -> Option<Arc<ShardHandle>> {
         HERE.with_borrow(Clone::clone)
     }
 
     /// The Shard of a worker.
     #[must_use]
-    pub fn of(&self, worker: usize) -> Option<ShardHandle> {
+    pub fn of(&self, worker: usize) -> Option<Arc<ShardHandle>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(worker).cloned()
     }
 
     /// All of them.
     #[must_use]
-    pub fn all(&self) -> Vec<ShardHandle> {
+    pub fn all(&self) -> Vec<Arc<ShardHandle>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -1,6 +1,8 @@
 //! The claim to an answer that a post carries. It is answered exactly once: by the room, or, when
 //! the room dies with the post in hand, by being dropped.
 
+use std::sync::Arc;
+
 use tokio::sync::oneshot;
 
 use crate::domain::Posted;
@@ -13,7 +15,7 @@ use super::shards::ShardHandle;
 #[derive(Debug)]
 enum Asker {
     /// A socket: its worker's Shard tells it, with the tag that the socket gave the post.
-    Socket(ShardHandle, Slot, u64),
+    Socket(Arc<ShardHandle>, Slot, u64),
     /// A caller who awaits it.
     Caller(oneshot::Sender<Result<Posted, Refused>>),
 }
@@ -25,7 +27,7 @@ pub struct Ticket(Option<Asker>);
 impl Ticket {
     /// A socket's own post; `tag` is for the socket to know it by.
     #[must_use]
-    pub const fn of_socket(shard: ShardHandle, slot: Slot, tag: u64) -> Self {
+    pub const fn of_socket(shard: Arc<ShardHandle>, slot: Slot, tag: u64) -> Self {
         Self(Some(Asker::Socket(shard, slot, tag)))
     }
 

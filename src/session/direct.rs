@@ -165,7 +165,7 @@ async fn enter(
     porter: &Porter,
     settings: &SessionSettings,
     place: &Place,
-    shard: &ShardHandle,
+    shard: &Arc<ShardHandle>,
     guest: &Guest,
     knock: &Knock,
 ) -> Result<Relay, Refused> {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use actix_web::rt::time::{sleep, timeout};
 
-use crate::auth::paces::{Act, Paces, SocketPaces, TooFast, Turn};
+use crate::auth::paces::{Act, SocketPaces, TooFast, Turn};
 use crate::config::SessionSettings;
 use crate::domain::{EventKind, UserId};
 use crate::protocol::{CloseCode, Frame, Incoming, close};
@@ -25,7 +25,7 @@ use crate::rooms::{Refused, RoomHandle, Rooms, Seat, ShardHandle};
 use super::entry::Porter;
 use super::state::{Action, Words, hear};
 
-type Waiting = Pin<Box<dyn Future<Output = Result<(RoomHandle, Admission), Refused>>>>;
+type Waiting = Pin<Box<dyn Future<Output = Result<(Arc<RoomHandle>, Admission), Refused>>>>;
 
 /// What the engine does next.
 #[derive(Debug)]
@@ -41,14 +41,13 @@ pub enum Step {
 /// How fast the socket may act: a plain client can be told nothing, so it is made to wait.
 struct Pace {
     socket: SocketPaces,
-    node: Arc<Paces>,
     user: Option<UserId>,
     ip: IpAddr,
 }
 
 impl Pace {
     fn come(&self, turn: &mut Turn) -> Result<(), TooFast> {
-        turn.come(&self.socket, &self.node, self.user, self.ip)
+        turn.come(&self.socket, self.user, self.ip)
     }
 
     async fn wait_for(&self, mut turn: Turn) {
@@ -61,15 +60,15 @@ impl Pace {
 /// The session.
 pub struct Relay {
     rooms: Rooms,
-    room: RoomHandle,
+    room: Arc<RoomHandle>,
     seat: Arc<Seat>,
-    shard: ShardHandle,
+    shard: Arc<ShardHandle>,
     in_flight: usize,
     max_in_flight: usize,
     busy_wait: Duration,
     pace: Rc<Pace>,
     /// The post that is held back, and the wait for its time and for a place.
-    in_hand: Option<(Words, Waiting)>,
+    in_hand: Option<Box<(Words, Waiting)>>,
 }
 
 impl Relay {
@@ -77,13 +76,13 @@ impl Relay {
     #[must_use]
     pub fn new(
         porter: &Porter,
-        room: RoomHandle,
+        room: Arc<RoomHandle>,
         seat: Arc<Seat>,
-        shard: ShardHandle,
+        shard: Arc<ShardHandle>,
         settings: &SessionSettings,
     ) -> Self {
-        let node = Arc::clone(porter.paces());
-        let pace = Rc::new(Pace { socket: node.of_socket(), node, user: seat.user(), ip: seat.ip });
+        let socket = porter.paces().of_socket();
+        let pace = Rc::new(Pace { socket, user: seat.user(), ip: seat.ip });
         Self {
             rooms: porter.rooms().clone(),
             room,
@@ -149,7 +148,7 @@ impl Relay {
                 let in_time = timeout(limit, admitted).await;
                 in_time.unwrap_or(Err(Refused::Busy))
             });
-            self.in_hand = Some((words, waiting));
+            self.in_hand = Some(Box::new((words, waiting)));
         }
     }
 
@@ -177,9 +176,9 @@ impl Relay {
 
     /// Goes on waiting for the time and the place of the post in hand.
     pub fn poll_waiting(&mut self, task: &mut Context<'_>) -> Step {
-        let Some((_, waiting)) = &mut self.in_hand else { return Step::Nothing };
+        let Some((_, waiting)) = self.in_hand.as_deref_mut() else { return Step::Nothing };
         let Poll::Ready(outcome) = waiting.as_mut().poll(task) else { return Step::Nothing };
-        let words = self.in_hand.take().map(|(words, _)| words);
+        let words = self.in_hand.take().map(|in_hand| in_hand.0);
         match (outcome, words) {
             (Ok((room, admission)), Some(words)) => {
                 self.room = room;

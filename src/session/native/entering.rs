@@ -27,7 +27,7 @@ pub(super) struct Entering {
     reference: Option<String>,
     room: RoomId,
     seat: Arc<Seat>,
-    handle: Option<RoomHandle>,
+    handle: Option<Arc<RoomHandle>>,
     is_seated: bool,
 }
 

@@ -49,7 +49,7 @@ pub struct Berth {
     /// Who lets it into rooms.
     pub porter: Porter,
     /// Its worker's Shard.
-    pub shard: ShardHandle,
+    pub shard: Arc<ShardHandle>,
     /// Its place there.
     pub slot: Slot,
     /// Where it comes from.
@@ -62,7 +62,7 @@ pub struct Berth {
 
 /// A room that the socket follows.
 struct Joined {
-    handle: RoomHandle,
+    handle: Arc<RoomHandle>,
     seat: Arc<Seat>,
 }
 
