@@ -38,7 +38,7 @@ const SWAGGER_CSP: &str = "default-src 'none'; script-src 'self'; \
         chats::list, chats::one, chats::private, chats::group, chats::rename, chats::delete,
         chats::traffic::add_member, chats::traffic::remove_member, chats::traffic::history,
         chats::traffic::send,
-        admin::stats, admin::rooms, admin::room, admin::audit::audit,
+        admin::stats, admin::stream::stream, admin::rooms, admin::room, admin::audit::audit,
         admin::rooms::close, admin::rooms::kick, admin::rooms::ban, admin::rooms::unban,
         admin::words::delete_message, admin::words::announce,
         admin::users::disable, admin::users::enable, admin::users::sign_out,
@@ -171,8 +171,9 @@ mod tests {
     use super::*;
 
     /// Paths for people: the document is of what programs ask.
-    const PAGES: [&str; 9] = [
+    const PAGES: [&str; 10] = [
         "/",
+        "/admin/",
         "/r/{name}/",
         "/chat/{username}/",
         "/hubbub.js",

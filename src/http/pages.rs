@@ -19,6 +19,11 @@ pub async fn chat(request: HttpRequest) -> Result<HttpResponse, ApiError> {
     send(&request, "index.html", ASK)
 }
 
+/// The control room; what it shows it asks for as whoever is signed in.
+pub async fn admin(request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    send(&request, "admin.html", ASK)
+}
+
 /// The private chat with somebody. `/chat/history/` is where rooms' histories are, and no user's page.
 pub async fn private_chat(
     request: HttpRequest,

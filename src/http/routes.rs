@@ -52,6 +52,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .into(config);
 
     at("/api/admin/stats/").get(admin::stats).into(config);
+    at("/api/admin/stats/stream/").get(admin::stream::stream).into(config);
     at("/api/admin/rooms/").get(admin::rooms).into(config);
     at("/api/admin/rooms/{id}/").get(admin::room).into(config);
     at("/api/admin/rooms/{id}/close/").post(admin::rooms::close).into(config);
@@ -65,6 +66,7 @@ pub fn configure(config: &mut ServiceConfig) {
     at("/api/admin/users/{id}/sign-out/").post(admin::users::sign_out).into(config);
     at("/api/admin/audit/").get(admin::audit::audit).into(config);
 
+    at("/admin/").get(pages::admin).into(config);
     at("/").get(pages::chat).into(config);
     at("/r/{name}/").get(pages::chat).into(config);
     at("/chat/{username}/").get(pages::private_chat).into(config);

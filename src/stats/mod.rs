@@ -6,6 +6,7 @@ mod asking;
 mod listing;
 mod merging;
 mod process;
+mod watching;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use crate::domain::figures::{Ledger, Load, RoomDetail, RoomLoad};
 use crate::domain::{NodeId, RoomId, Timestamp};
 use crate::rooms::Rooms;
 pub use listing::{BadCursor, Sort};
+pub use watching::{EVERY, Watcher};
 
 /// Rows of a room's detail that a cursor can reach.
 const DETAIL_MAX: usize = 100_000;
@@ -109,6 +111,7 @@ pub struct Stats {
     rooms: Rooms,
     node: Arc<Node>,
     others: Arc<asking::Others>,
+    watched: Arc<watching::Watched>,
 }
 
 fn names(nodes: &[NodeId]) -> Vec<String> {
@@ -119,7 +122,7 @@ impl Stats {
     /// Over these rooms, on this node.
     #[must_use]
     pub fn new(rooms: Rooms, node: Node) -> Self {
-        Self { rooms, node: Arc::new(node), others: Arc::default() }
+        Self { rooms, node: Arc::new(node), others: Arc::default(), watched: Arc::default() }
     }
 
     /// What became of the frames that rooms had for sockets.

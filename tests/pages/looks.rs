@@ -8,16 +8,18 @@ use super::node::packages;
 use super::page::server;
 use crate::support::Server;
 
-const WIDTHS: [(&str, u32, u32); 3] =
+/// Names, widths and heights.
+pub const WIDTHS: [(&str, u32, u32); 3] =
     [("phone", 390, 844), ("tablet", 820, 1180), ("desk", 1280, 800)];
-const THEMES: [&str; 3] = ["light", "dark", "terminal"];
+/// All that there are.
+pub const THEMES: [&str; 3] = ["light", "dark", "terminal"];
 
 /// By how much something that holds others is wider than it may be: nobody should scroll sideways.
 pub const WIDER: &str = "return Math.max(...[document.documentElement, ...document.querySelectorAll( \
     'main, nav, .log, .bar')].map((one) => one.scrollWidth - one.clientWidth))";
 
 /// Fails on what axe-core calls serious or critical.
-async fn is_accessible(page: &Browser, what: &str) {
+pub async fn is_accessible(page: &Browser, what: &str) {
     let axe = std::fs::read_to_string(packages().join("node_modules/axe-core/axe.min.js"));
     page.js(&axe.expect("axe-core"), json!([])).await;
     let run = "const done = arguments[0]; axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => \
@@ -28,7 +30,8 @@ async fn is_accessible(page: &Browser, what: &str) {
     assert_eq!(found, json!([]), "{what}: {found:#}");
 }
 
-async fn theme(page: &Browser, theme: &str) {
+/// Puts a theme on.
+pub async fn theme(page: &Browser, theme: &str) {
     let choose = "document.documentElement.dataset.theme = arguments[0]; \
         localStorage.setItem('hubbub.theme', arguments[0])";
     page.js(choose, json!([theme])).await;

@@ -8,6 +8,7 @@ mod support;
 
 mod away;
 mod browser;
+mod control_room;
 mod conversation;
 mod crowd;
 mod facts;

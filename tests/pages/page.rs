@@ -47,6 +47,11 @@ impl Browser {
         self.until(&format!("{name:?} is in the list"), find, json!([name])).await;
     }
 
+    /// Goes to an address of the server's.
+    pub async fn follow_to(&self, server: &Server, path: &str) {
+        self.goto(&format!("{}{path}", server.origin())).await;
+    }
+
     /// Writes a message and sends it.
     pub async fn say(&self, text: &str) {
         self.write("#text", text).await;

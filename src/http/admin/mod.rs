@@ -3,6 +3,7 @@
 
 pub mod audit;
 pub mod rooms;
+pub mod stream;
 pub mod users;
 pub mod words;
 

@@ -1,7 +1,7 @@
 // The list beside the room: public rooms with their live counts, one's chats with what is unread, people
 // and who of them is online, the theme, oneself. Called by app.js. It must not open rooms itself: it links.
 
-import { all, post } from "./api.js";
+import { all, get, post } from "./api.js";
 import { ago, button, el, kept } from "./dom.js";
 import { me, names, signOut } from "./me.js";
 import { ask, canAsk, notify, unread } from "./notify.js";
@@ -14,6 +14,7 @@ export class Side {
   #chats = new Map();
   #people = new Map();
   #refreshing = 0;
+  invited = [];
 
   constructor(hub, go) {
     this.go = go;
@@ -32,7 +33,7 @@ export class Side {
         el("p", { class: "me" }, this.name = el("bdi", { text: me.name }), !me.user && el("small", { class: "guest", text: "guest" })),
         me.user ? button("Sign out", () => signOut().then(() => location.assign("/")))
           : el("span", {}, el("a", { href: "/login", text: "Sign in" }), " or ", el("a", { href: "/register", text: "register" })),
-        this.#themes(), this.#bell()));
+        me.user?.is_superuser && el("a", { href: "/admin/", text: "Control room" }), this.#themes(), this.#bell()));
     this.#count();
     setInterval(() => { if (!document.hidden) this.#count(); }, COUNT_MS);
     document.addEventListener("visibilitychange", () => { if (!document.hidden) this.#count(); });
@@ -98,7 +99,8 @@ export class Side {
   async #refresh() {
     this.#refreshing = 0;
     try {
-      const [chats, people] = await Promise.all([all("/api/chats/"), all("/api/users/", 1000)]);
+      const [chats, people, { rooms }] = await Promise.all([all("/api/chats/"), all("/api/users/", 1000), get("/rooms/")]);
+      this.invited = rooms;
       this.#people = new Map(people.map((one) => [one.id, one]));
       for (const { id, username } of people) names.set(id, username);
       this.#chats = new Map(chats.map((chat) => [chat.id, this.#chat(chat)]));
@@ -117,7 +119,8 @@ export class Side {
   #draw() {
     const here = (id) => id === this.room;
     this.#list(this.chats, [...this.#chats.values()].map(({ id, title, path, unread: number, other }) =>
-      place(path, title, here(id) ? "" : number || "", `${number} unread`, other && this.#people.get(other))));
+      place(path, title, here(id) ? "" : number || "", `${number} unread`, other && this.#people.get(other)))
+      .concat(this.invited.map(({ room_id, room_name }) => place(`/r/${room_id}`, room_name, ""))));
     this.#list(this.people, [...this.#people.values()]
       .sort((a, b) => b.online - a.online || a.username.localeCompare(b.username))
       .map((one) => place(`/chat/${encodeURIComponent(one.username)}`, one.username, "", "", one)));
