@@ -192,7 +192,33 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+
+    /// Figures of others, which reach the text as [`Counted`].
+    const COUNTED: [&str; 3] =
+        ["hubbub_store_queries_total", "hubbub_bus_messages_total", "hubbub_bus_bytes_total"];
+
+    #[test]
+    fn the_dashboard_and_the_alerts_ask_for_figures_that_there_are() -> prometheus::Result<()> {
+        let metrics = Metrics::new("0.0.0")?;
+        metrics.request("GET", 200, Duration::from_millis(3));
+        let text = metrics.text(&Load::default(), &Ledger::default(), &[])?;
+        let text = String::from_utf8(text).unwrap_or_default();
+        let known: BTreeSet<&str> =
+            text.lines().filter_map(|line| line.split(['{', ' ']).next()).chain(COUNTED).collect();
+        for page in [include_str!("../../docs/grafana.json"), include_str!("../../docs/alerts.yml")]
+        {
+            let words = page.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            let asked: Vec<&str> = words.filter(|word| word.starts_with("hubbub_")).collect();
+            assert!(asked.len() > 5, "{asked:?}");
+            for name in asked {
+                assert!(known.contains(name), "{name} is not among {known:?}");
+            }
+        }
+        Ok(())
+    }
 
     #[test]
     fn the_text_has_every_figure_under_the_servers_name() -> prometheus::Result<()> {

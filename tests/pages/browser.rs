@@ -229,6 +229,12 @@ impl Browser {
         self.ask("/actions", actions).await;
     }
 
+    /// Throws a cookie away.
+    pub async fn drop_cookie(&self, name: &str) {
+        let path = format!("/session/{}/cookie/{name}", self.session);
+        self.command(Method::DELETE, &path, &Value::Null).await;
+    }
+
     /// Takes the network away, or gives it back.
     pub async fn offline(&self, is_offline: bool) {
         let speed = if is_offline { 0 } else { -1 };

@@ -55,3 +55,34 @@ async fn a_first_visit_is_light_and_a_second_one_lighter() {
     assert!(shift < SHIFT_MAX, "things moved by {shift}");
     page.is_without_faults().await;
 }
+
+#[tokio::test]
+async fn files_are_compressed_and_kept_under_their_hash() {
+    let server = server().await;
+    let page = server.api().get("/r/any%20room/").await;
+    assert_eq!((page.status, page.header("cache-control")), (200, Some("no-cache")));
+    let (_, rest) = page.text.split_once("/assets/").expect("a file");
+    let (release, _) = rest.split_once('/').expect("its release");
+    let name = |release: &str| format!("/assets/{release}/app.js");
+    let own = server.api().get(&name(release)).await;
+    assert_eq!(own.header("cache-control"), Some("public, max-age=31536000, immutable"));
+    assert_eq!(own.header("content-encoding"), None);
+    let zipped = server.api().with("accept-encoding", "br, gzip").get(&name(release)).await;
+    assert_eq!(zipped.header("content-encoding"), Some("gzip"));
+    assert_ne!(zipped.header("etag"), own.header("etag"));
+    // While nodes are upgraded one by one: no page breaks, and nobody keeps it.
+    let other = server.api().get(&name("0123456789abcdef")).await;
+    assert_eq!((other.status, other.header("cache-control")), (200, Some("no-cache")));
+    assert_eq!(other.text, own.text);
+    for path in ["/hubbub.js", "/hubbub-room.js"] {
+        let script = server.api().get(path).await;
+        let etag = script.header("etag").expect("an etag").to_owned();
+        assert_eq!(script.header("content-type"), Some("text/javascript; charset=utf-8"));
+        let again = server.api().with("if-none-match", &etag).get(path).await;
+        assert_eq!((again.status, again.text.as_str()), (304, ""));
+        let foreign = server.api().with("origin", "https://elsewhere.example").get(path).await;
+        assert_eq!(foreign.header("access-control-allow-origin"), Some("*"));
+    }
+    server.api().get("/assets/x/none.js").await.error(404);
+    server.api().get("/assets/x/..%2Fmod.rs").await.error(404);
+}

@@ -51,6 +51,35 @@ async fn two_users_talk_in_private_and_see_what_is_unread_and_read() {
 }
 
 #[tokio::test]
+async fn a_login_that_slept_past_its_token_is_renewed_and_nobody_speaks_as_a_guest() {
+    let _stage = stage().await;
+    let server = server().await;
+    let alice = Browser::open().await;
+    alice.register(&server, "alice").await;
+    alice.follow_to(&server, "/r/sleepy").await;
+    alice.sees("1 here").await;
+    alice.say("before").await;
+    alice.sees("before").await;
+    // As when a laptop wakes after hours: the cookie is gone by its age, and so is the socket.
+    alice.drop_cookie("access_token").await;
+    let server = server.restart().await;
+    alice.say("after").await;
+    alice.until("it is sent", "!document.querySelector('.waiting')", json!([])).await;
+    alice.shows(&["before", "after"]).await;
+    let user = server.account("bob").await;
+    let history = user.api.get("/chat/history/sleepy/").await.is(200);
+    let senders: Vec<_> =
+        history.as_array().expect("rows").iter().map(|one| &one["sender"]).collect();
+    assert_eq!(senders, ["alice", "alice"], "{history}");
+    // With its refresh token gone as well it is over, and that is said.
+    alice.drop_cookie("access_token").await;
+    alice.drop_cookie("refresh_token").await;
+    let _server = server.restart().await;
+    alice.sees("You were signed out.").await;
+    alice.is_without_faults().await;
+}
+
+#[tokio::test]
 async fn a_group_is_made_filled_and_left_and_who_is_removed_sees_why() {
     let _stage = stage().await;
     let server = server().await;

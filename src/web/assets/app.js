@@ -93,13 +93,14 @@ async function start() {
   try { await recall(); } catch (error) {
     return show(nothing("No answer from the server", error.message, () => location.reload()));
   }
-  hub = new Hubbub({ nick: me.nick, guestToken: me.user ? undefined : me.guestToken, renew: renewCookie });
+  hub = new Hubbub({ nick: me.nick, guestToken: me.user ? undefined : me.guestToken, renew: renewCookie, account: Boolean(me.user) });
   hub.on("guest", ({ guest_token }) => setGuestToken(guest_token));
   hub.on("announcement", ({ message }) => view?.announce(message));
   hub.on("hello", ({ user }) => {
     // Signed in or out elsewhere in this browser: the page is to be another one.
     if ((user?.id ?? null) === (me.user?.id ?? null)) return;
     kept.set("signed_in", user ? true : null);
+    hub.close();
     location.reload();
   });
   side = new Side(hub, go);

@@ -15,6 +15,8 @@
 //   guestToken  what the event "guest" gave before: keeps the guest the same person
 //   renew       called before the token ends and when it was refused. Resolve with a newer token;
 //               with true when a cookie was renewed; with false when there is none to be had
+//   account     true where the proof is a cookie: a socket that opens without a user is not used, but
+//               answered with `renew`, as one that was refused
 //   WebSocket   the class to use where there is no global one
 //
 // Events of a Hubbub, by on(name, listener), which returns what takes the listener off again:
@@ -45,6 +47,7 @@ const BACK_OFF_MS = 500;
 const BACK_OFF_MAX_MS = 20_000;
 const HELD_MS = 5000; // a socket that holds so long has ended the back-off
 const HELLO_MS = 15_000; // a connection without a hello by then is none
+const RENEWED_MAX = 3; // proofs that were got and refused in a row
 const PROBE_MS = 4000; // an answer that takes longer when the page wakes
 
 /** One connection, any number of rooms. */
@@ -56,6 +59,7 @@ export class Hubbub extends Emitter {
   #asked = new Map(); // ref → what awaits its answer
   #ref = 0;
   #tries = 0;
+  #renewed = 0;
   #timers = new Set();
   #heard = 0;
   #bye = null;
@@ -145,7 +149,13 @@ export class Hubbub extends Emitter {
       return;
     }
     if (this.#socket !== mark) return;
-    const socket = new (this.#options.WebSocket ?? WebSocket)(url.href, protocols);
+    let socket;
+    try {
+      socket = new (this.#options.WebSocket ?? WebSocket)(url.href, protocols);
+    } catch (error) {
+      this.#closed(4401, error.message); // a token of signs that no token has
+      return;
+    }
     const live = (then) => (event) => { if (this.#socket === socket) then(event); };
     this.#socket = socket;
     this.#bye = null;
@@ -198,9 +208,10 @@ export class Hubbub extends Emitter {
   // A newer proof; false when there is none to be had, undefined when that can't be told now.
   async #renew(hopeless) {
     const { renew } = this.#options;
-    if (hopeless || !renew || this.#tries > 2) return false;
+    if (hopeless || !renew || this.#renewed >= RENEWED_MAX) return false;
     try {
       const renewed = await renew();
+      this.#renewed += 1;
       if (typeof renewed === "string") this.#options = { ...this.#options, token: renewed };
       return renewed || false;
     } catch { return undefined; }
@@ -230,12 +241,15 @@ export class Hubbub extends Emitter {
   #hello(frame) {
     this.user = frame.user;
     this.#greeted = true;
+    // The cookie has run out: nothing may be said as a guest that was meant as somebody.
+    if (!frame.user && this.#options.account) return this.#closed(4401, "");
     const begin = () => {
       this.#clearTimers();
-      this._later(HELD_MS, () => { this.#tries = 0; });
+      this._later(HELD_MS, () => { this.#tries = this.#renewed = 0; });
       this.#beat(frame.ping_interval_ms);
       this.#say("open", { user: this.user });
       this.emit("hello", frame);
+      if (this.state !== "open") return; // closed by who heard it
       if (this.#watching && this.user) this._write({ type: "watch", people: true });
       for (const room of this.#rooms.values()) if (room.state === "waiting") room._enter();
     };

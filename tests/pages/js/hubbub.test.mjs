@@ -210,4 +210,9 @@ test("a token opens it as its user, and one that is wrong stops it with the reas
   const renew = async () => { tried += 1; return access; };
   assert.equal((await next(connect({ token: "wrong", renew }), "hello")).user.username, "alice");
   assert.equal(tried, 1);
+  // And doesn't ask for ever for one that is refused each time.
+  let asked = 0;
+  const vain = connect({ token: "wrong", renew: async () => { asked += 1; return "as wrong"; } });
+  assert.equal((await next(vain, "state", ({ state }) => state === "stopped")).code, 4401);
+  assert.equal(asked, 3);
 });
