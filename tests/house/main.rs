@@ -6,6 +6,7 @@
 mod bytes;
 mod commands;
 mod files;
+mod image;
 mod imports;
 mod layers;
 mod links;
