@@ -27,13 +27,13 @@ const MIGRATION_LOCK: i64 = 0x6875_6262_7562;
 /// Lanes of the Writer on PostgreSQL, so that one hot room doesn't hold up all.
 const LANES: usize = 4;
 /// How long anybody waits for a connection, or for SQLite's write lock.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// SQLite's page cache of the connection that writes, 16 MiB: the ends of a thousand rooms and of
 /// their indexes. Not more: after each commit that split a page SQLite walks the whole cache.
-const WRITER_CACHE: &str = "-16384";
+pub(super) const WRITER_CACHE: &str = "-16384";
 /// Pages in the write-ahead log before they are copied into the file: 32 MiB. Pages that many
 /// commits touch are copied once for all of them.
-const CHECKPOINT: &str = "8000";
+pub(super) const CHECKPOINT: &str = "8000";
 /// Connections a lane may open: one works, the others replace it while it hangs.
 const LANE_CONNECTIONS: u32 = 3;
 
@@ -45,8 +45,11 @@ impl Store {
     /// When the URL can't be read or the database can't be reached.
     pub async fn open(settings: &StoreSettings) -> Result<Self, StoreError> {
         let url = settings.database_url.as_str();
+        let mut file = None;
         let (read, write, lanes) = if url.starts_with("sqlite:") {
             let (read, write) = open_sqlite(url, settings.readers.max(1)).await?;
+            let options = write.get_sqlite_connection_pool().connect_options();
+            file = Some(options.get_filename().to_owned());
             (read, write.clone(), vec![write])
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             open_postgres(url, settings.readers.max(1)).await?
@@ -55,6 +58,7 @@ impl Store {
         };
         let writer = Writer::start(
             lanes,
+            file.as_deref(),
             WriterSettings { max_batch: settings.max_batch, max_waiting: settings.max_waiting },
         );
         Ok(Self {

@@ -7,14 +7,17 @@ mod banning;
 mod batch;
 mod change;
 mod figures;
+mod heads;
 mod inbox;
 mod lane;
 mod ledger;
 mod plan;
 mod postgres;
 mod reach;
+mod short_way;
 mod sqlite;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use actix::prelude::*;
@@ -28,6 +31,7 @@ use figures::Counters;
 pub use figures::WriterFigures;
 use inbox::{Handed, Inbox, Work};
 use lane::{Drain, GoOn, Lane};
+use short_way::ShortWay;
 
 /// One event to store.
 #[derive(Message)]
@@ -196,8 +200,12 @@ struct LaneHandle {
 }
 
 impl Writer {
-    /// One lane, on a thread of its own, for each connection.
-    pub(super) fn start(lanes: Vec<DatabaseConnection>, settings: WriterSettings) -> Self {
+    /// One lane, on a thread of its own, for each connection; `file`: of a database that is one.
+    pub(super) fn start(
+        lanes: Vec<DatabaseConnection>,
+        file: Option<&Path>,
+        settings: WriterSettings,
+    ) -> Self {
         let counters = Arc::new(Counters::default());
         let max_waiting = settings.max_waiting.clamp(1, Semaphore::MAX_PERMITS);
         let lanes = lanes
@@ -206,8 +214,11 @@ impl Writer {
                 let thread = Arbiter::new().handle();
                 let inbox = Arc::new(Inbox::default());
                 let (takes, counts) = (Arc::clone(&inbox), Arc::clone(&counters));
+                let short = file.map(|file| {
+                    ShortWay::new(file.to_owned(), db.get_sqlite_connection_pool().clone())
+                });
                 let actor = Lane::start_in_arbiter(&thread, move |_| {
-                    Lane::new(db, settings.max_batch.max(1), takes, counts)
+                    Lane::new(db, settings.max_batch.max(1), takes, counts, short)
                 });
                 LaneHandle { inbox, actor, thread }
             })

@@ -12,6 +12,7 @@ mod pages;
 #[path = "../support/postgres.rs"]
 mod postgres;
 mod races;
+mod remembered;
 mod rooms;
 mod startup;
 mod tickets;

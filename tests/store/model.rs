@@ -1,10 +1,11 @@
 //! The Writer against a model: posts, copies, acts on messages, rooms and changes of members in any
-//! order, many on their way at once, give what one after the other would.
+//! order, many on their way at once or one by one, give what one after the other would, and so does
+//! what another process posts in between.
 
 use std::collections::HashMap;
 
 use hubbub::domain::{Event, EventId, EventKind, NewEvent, RoomId, UserId, clock};
-use hubbub::store::{MemberChange, Outcome, UserRow};
+use hubbub::store::{MemberChange, MembersChanged, Outcome, Store, UserRow};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
@@ -15,10 +16,33 @@ const USERS: usize = 3;
 
 #[derive(Clone, Debug)]
 enum Act {
-    Post { room: usize, user: usize, client_id: Option<u8>, stale: bool },
-    OnMessage { room: usize, user: usize, which: prop::sample::Index, deed: Deed },
-    Add { room: usize, user: usize },
-    Remove { room: usize, user: usize },
+    Post {
+        room: usize,
+        user: usize,
+        client_id: Option<u8>,
+        stale: bool,
+    },
+    OnMessage {
+        room: usize,
+        user: usize,
+        which: prop::sample::Index,
+        deed: Deed,
+    },
+    Add {
+        room: usize,
+        user: usize,
+    },
+    Remove {
+        room: usize,
+        user: usize,
+    },
+    /// Everything sent so far is answered before the next.
+    Rest,
+    /// Another process posts, while this one rests.
+    Elsewhere {
+        room: usize,
+        user: usize,
+    },
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +68,9 @@ fn acts() -> impl Strategy<Value = Act> {
         12 => (room.clone(), user.clone(), any::<prop::sample::Index>(), deed())
             .prop_map(|(room, user, which, deed)| Act::OnMessage { room, user, which, deed }),
         1 => (room.clone(), user.clone()).prop_map(|(room, user)| Act::Add { room, user }),
-        1 => (room, user).prop_map(|(room, user)| Act::Remove { room, user }),
+        1 => (room.clone(), user.clone()).prop_map(|(room, user)| Act::Remove { room, user }),
+        4 => Just(Act::Rest),
+        1 => (room, user).prop_map(|(room, user)| Act::Elsewhere { room, user }),
     ]
 }
 
@@ -164,8 +190,43 @@ fn post(card: &UserRow, room: RoomId, client_id: Option<u8>) -> NewEvent {
     event
 }
 
-async fn check(home: &Home, users: &[UserRow], acts: Vec<Act>) -> Result<(), TestCaseError> {
-    let mut ear = Ear::new();
+/// What was answered so far.
+#[derive(Default)]
+struct Answers {
+    outcomes: Vec<(EventId, Outcome)>,
+    changes: Vec<MembersChanged>,
+}
+
+impl Answers {
+    /// Until this many are answered.
+    async fn hear(&mut self, ear: &mut Ear, outcomes: usize, changes: usize) {
+        self.outcomes.extend(ear.outcomes(outcomes - self.outcomes.len()).await);
+        while self.changes.len() < changes {
+            self.changes.push(ear.changes.recv().await.expect("an answer"));
+        }
+    }
+}
+
+/// Each room's, in order: its event's `seq`, and what the members' revision is by it.
+fn answers_by_room(
+    changes: Vec<MembersChanged>,
+) -> HashMap<RoomId, Vec<(RoomId, Option<i64>, i64)>> {
+    let mut answers: HashMap<RoomId, Vec<_>> = HashMap::new();
+    for answer in changes {
+        let after = answer.result.expect("changed");
+        let seq = after.event.map(|event| event.seq);
+        answers.entry(answer.room).or_default().push((answer.room, seq, after.member_rev));
+    }
+    answers
+}
+
+async fn check(
+    home: &Home,
+    other: &Store,
+    users: &[UserRow],
+    acts: Vec<Act>,
+) -> Result<(), TestCaseError> {
+    let (mut ear, mut answers) = (Ear::new(), Answers::default());
     let owner = user_id(&users[0]);
     let mut rooms: Vec<(RoomId, Model)> = Vec::new();
     for _ in 0..ROOMS {
@@ -234,21 +295,26 @@ async fn check(home: &Home, users: &[UserRow], acts: Vec<Act>) -> Result<(), Tes
                 let change = if adds { MemberChange::Add(who) } else { MemberChange::Remove(who) };
                 ear.send_change(&home.store, *id, change, owner, clock::now()).await;
             }
+            Act::Rest => answers.hear(&mut ear, posts.len(), changes.len()).await,
+            Act::Elsewhere { room, user } => {
+                answers.hear(&mut ear, posts.len(), changes.len()).await;
+                let (id, model) = &mut rooms[room];
+                let event = post(&users[user], *id, None);
+                let expected_there = model.stored();
+                model.messages.push(Message::new(event.clone(), user));
+                let there = Ear::new().post(other, event, model.rev).await;
+                prop_assert_eq!(expected(&there), Some(expected_there));
+            }
         }
     }
-    for (id, outcome) in ear.outcomes(posts.len()).await {
+    answers.hear(&mut ear, posts.len(), changes.len()).await;
+    for (id, outcome) in answers.outcomes {
         prop_assert_eq!(expected(&outcome), posts.remove(&id), "{:?}", outcome);
     }
-    let mut answers: HashMap<RoomId, Vec<_>> = HashMap::new();
-    for _ in &changes {
-        let answer = ear.changes.recv().await.expect("an answer");
-        let after = answer.result.expect("changed");
-        let seq = after.event.map(|event| event.seq);
-        answers.entry(answer.room).or_default().push((answer.room, seq, after.member_rev));
-    }
+    let mut by_room = answers_by_room(answers.changes);
     for (id, model) in rooms {
         let wanted: Vec<_> = changes.iter().filter(|change| change.0 == id).copied().collect();
-        prop_assert_eq!(answers.remove(&id).unwrap_or_default(), wanted);
+        prop_assert_eq!(by_room.remove(&id).unwrap_or_default(), wanted);
         let row = home.store.room(id).await.expect("an answer").expect("there");
         prop_assert_eq!((row.last_seq, row.member_rev), (model.seq, model.rev));
         let events = home.store.events_after(id, 0, 10_000, usize::MAX).await.expect("a page");
@@ -264,10 +330,11 @@ async fn check(home: &Home, users: &[UserRow], acts: Vec<Act>) -> Result<(), Tes
 fn run(home: impl Future<Output = Home>) {
     let system = actix::System::new();
     let home = system.block_on(home);
+    let other = system.block_on(home.another());
     let users: Vec<_> = (0..USERS).map(|n| system.block_on(home.user(&format!("u{n}")))).collect();
     let config = Config { cases: 48, failure_persistence: None, ..Config::default() };
     let result = TestRunner::new(config).run(&prop::collection::vec(acts(), 1..120), |acts| {
-        system.block_on(check(&home, &users, acts))
+        system.block_on(check(&home, &other, &users, acts))
     });
     if let Err(error) = result {
         panic!("{error}");

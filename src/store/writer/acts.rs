@@ -53,7 +53,7 @@ pub(super) fn targets<'a>(events: impl Iterator<Item = &'a NewEvent>) -> Vec<(Ro
 }
 
 /// An act on a message, or a message that answers one.
-fn names_message(event: &NewEvent) -> bool {
+pub(super) fn names_message(event: &NewEvent) -> bool {
     event.kind.acts_on_message() || (event.kind == EventKind::Message && event.target.is_some())
 }
 

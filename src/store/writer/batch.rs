@@ -13,6 +13,7 @@ use super::acts::{self, Known};
 use super::figures::Counters;
 use super::ledger::Ledger;
 use super::plan::{Decision, Post, key, plan};
+use super::short_way::{ShortWay, Taken};
 use super::{Append, Committed, Outcome};
 use crate::domain::{EventId, NewEvent, RoomId};
 use crate::store::error::{Fault, fault_of, is_contended};
@@ -42,10 +43,15 @@ enum Refusal {
 
 /// Stores and answers a batch. One that its data spoils is halved, in order, until the bad row
 /// stands alone.
-pub(super) async fn store(db: &DatabaseConnection, counters: &Counters, batch: Vec<Waiting>) {
+pub(super) async fn store(
+    db: &DatabaseConnection,
+    counters: &Counters,
+    short: &mut Option<ShortWay>,
+    batch: Vec<Waiting>,
+) {
     let mut parts = vec![batch];
     while let Some(mut part) = parts.pop() {
-        match attempts(db, counters, &part).await {
+        match attempts(db, counters, short, &part).await {
             Ok(decisions) => {
                 count(counters, &part, &decisions);
                 answer(part, decisions.into_iter());
@@ -74,12 +80,13 @@ pub(super) fn pauses() -> impl Iterator<Item = Duration> {
 async fn attempts(
     db: &DatabaseConnection,
     counters: &Counters,
+    short: &mut Option<ShortWay>,
     batch: &[Waiting],
 ) -> Result<Vec<Decision>, Refusal> {
     let oldest = batch.first().map_or_else(Instant::now, |first| first.since);
     let mut unanswered = None;
     for pause in pauses() {
-        let done = tokio::time::timeout(ATTEMPT, attempt(db, batch, &mut unanswered)).await;
+        let done = tokio::time::timeout(ATTEMPT, attempt(db, short, batch, &mut unanswered)).await;
         match done {
             Ok(Ok(decisions)) => {
                 counters.reach.clear();
@@ -114,32 +121,10 @@ async fn attempts(
 /// One transaction. `unanswered` holds what an earlier attempt decided whose commit got no answer.
 async fn attempt(
     db: &DatabaseConnection,
+    short: &mut Option<ShortWay>,
     batch: &[Waiting],
     unanswered: &mut Option<Vec<Decision>>,
 ) -> Result<Vec<Decision>, DbErr> {
-    let mut ledger = Ledger::begin(db).await?;
-    let mut rooms: Vec<_> = batch.iter().map(|post| post.append.event.room.0).collect();
-    rooms.sort_unstable();
-    rooms.dedup();
-    let heads = ledger.lock(&rooms).await?;
-    // With the locks taken, that attempt has ended: all of it is there, or nothing.
-    if let Some(decisions) = unanswered.take() {
-        let one = new_rows(batch, &decisions).next().map(|(_, event)| event.id);
-        if let Some(one) = one {
-            *unanswered = Some(decisions);
-            if ledger.holds(one).await? {
-                return Ok(unanswered.take().unwrap_or_default());
-            }
-            *unanswered = None;
-        }
-    }
-    let keys: Vec<_> = batch.iter().filter_map(|post| key(&post.append.event)).collect();
-    let firsts = ledger.firsts(&keys).await?;
-    let events = || batch.iter().map(|post| &post.append.event);
-    let known = Known {
-        messages: ledger.messages(&acts::targets(events())).await?,
-        reactions: ledger.reactions(&acts::reactions(events())).await?,
-    };
     let posts: Vec<_> = batch
         .iter()
         .map(|Waiting { append, .. }| Post {
@@ -148,7 +133,35 @@ async fn attempt(
             may_moderate: append.may_moderate,
         })
         .collect();
-    let (decisions, new_heads) = plan(&posts, &heads, &firsts, &known);
+    if unanswered.is_none()
+        && let Some(short) = short.as_mut().filter(|short| !short.is_taken())
+        && let Some(decisions) = by_heart(short, batch, &posts, unanswered)
+    {
+        return Ok(decisions);
+    }
+    let mut ledger = Ledger::begin(db).await?;
+    let mut rooms: Vec<_> = batch.iter().map(|post| post.append.event.room.0).collect();
+    rooms.sort_unstable();
+    rooms.dedup();
+    let read = ledger.lock(&rooms).await?;
+    // With the locks taken, that attempt has ended: all of it is there, or nothing.
+    if let Some(decisions) = unanswered {
+        let one = new_rows(batch, decisions).next();
+        if let Some((seq, event)) = one
+            && ledger.holds(event, seq).await?
+        {
+            return Ok(unanswered.take().unwrap_or_default());
+        }
+        *unanswered = None;
+    }
+    let keys: Vec<_> = batch.iter().filter_map(|post| key(&post.append.event)).collect();
+    let firsts = ledger.firsts(&keys).await?;
+    let events = || batch.iter().map(|post| &post.append.event);
+    let known = Known {
+        messages: ledger.messages(&acts::targets(events())).await?,
+        reactions: ledger.reactions(&acts::reactions(events())).await?,
+    };
+    let (decisions, new_heads) = plan(&posts, &read, &firsts, &known);
     if new_heads.is_empty() {
         return Ok(decisions);
     }
@@ -164,7 +177,43 @@ async fn attempt(
     }
     *unanswered = Some(decisions);
     ledger.commit().await?;
+    if let Some(short) = short {
+        short.heads.remember(read, &new_heads);
+    }
     Ok(unanswered.take().unwrap_or_default())
+}
+
+/// One transaction without a look at the database first: for plain posts that are all new, by what
+/// is remembered of their rooms. None: that is not enough, or it is not so any more; or a commit
+/// failed, and has to be looked for as `unanswered`.
+fn by_heart(
+    short: &mut ShortWay,
+    batch: &[Waiting],
+    posts: &[Post<'_>],
+    unanswered: &mut Option<Vec<Decision>>,
+) -> Option<Vec<Decision>> {
+    let is_plain =
+        |post: &Waiting| post.append.record.is_none() && !acts::names_message(&post.append.event);
+    if !batch.iter().all(is_plain) {
+        return None;
+    }
+    let known = short.heads.take(batch.iter().map(|post| post.append.event.room))?;
+    let (decisions, new_heads) = plan(posts, &known, &[], &Known::default());
+    if !decisions.iter().all(|decision| matches!(decision, Decision::Store(_))) {
+        return None;
+    }
+    let rows: Vec<_> = new_rows(batch, &decisions).collect();
+    match short.append(&known, &new_heads, &rows) {
+        Taken::Stored => {
+            short.heads.remember(known, &new_heads);
+            Some(decisions)
+        }
+        Taken::No => None,
+        Taken::Unknown => {
+            *unanswered = Some(decisions);
+            None
+        }
+    }
 }
 
 /// Those that are stored anew, with their `seq`.

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use super::figures::Counters;
 use super::inbox::{Inbox, Turn};
+use super::short_way::ShortWay;
 use super::{batch, change};
 
 /// The actor.
@@ -17,6 +18,7 @@ pub(super) struct Lane {
     max_batch: usize,
     inbox: Arc<Inbox>,
     counters: Arc<Counters>,
+    short: Option<ShortWay>,
     drained: Vec<oneshot::Sender<()>>,
 }
 
@@ -36,8 +38,9 @@ impl Lane {
         max_batch: usize,
         inbox: Arc<Inbox>,
         counters: Arc<Counters>,
+        short: Option<ShortWay>,
     ) -> Self {
-        Self { db, max_batch, inbox, counters, drained: Vec::new() }
+        Self { db, max_batch, inbox, counters, short, drained: Vec::new() }
     }
 }
 
@@ -57,13 +60,23 @@ impl Handler<GoOn> for Lane {
             return;
         };
         let (db, counters) = (self.db.clone(), Arc::clone(&self.counters));
+        let mut short = self.short.take();
         let work = async move {
             match turn {
-                Turn::Posts(posts) => batch::store(&db, &counters, posts).await,
-                Turn::Change(change) => change::make(&db, &counters, change).await,
+                Turn::Posts(posts) => batch::store(&db, &counters, &mut short, posts).await,
+                Turn::Change(change) => {
+                    if let Some(short) = &mut short {
+                        short.heads.forget(change.room);
+                    }
+                    change::make(&db, &counters, change).await;
+                }
             }
+            short
         };
-        ctx.spawn(work.into_actor(self).map(|(), _, ctx| ctx.notify(GoOn)));
+        ctx.spawn(work.into_actor(self).map(|short, lane, ctx| {
+            lane.short = short;
+            ctx.notify(GoOn);
+        }));
     }
 }
 

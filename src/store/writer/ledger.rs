@@ -107,15 +107,18 @@ impl Ledger {
         rows.map_err(driver)?.iter().map(reaction).collect()
     }
 
-    /// Whether this event is stored.
-    pub(super) async fn holds(&mut self, id: EventId) -> Result<bool, DbErr> {
-        const SQL: &str = "SELECT 1 FROM event WHERE id = $1";
+    /// Whether this event is stored, at this place.
+    pub(super) async fn holds(&mut self, event: &NewEvent, seq: i64) -> Result<bool, DbErr> {
+        const SQL: &str = "SELECT 1 FROM event WHERE id = $1 AND room = $2 AND seq = $3";
+        let (id, room) = (event.id.0, event.room.0);
         let found = match self {
             Self::Sqlite(tx) => {
-                sqlx::query(SQL).bind(id.0).fetch_optional(&mut **tx).await.map(|row| row.is_some())
+                let query = sqlx::query(SQL).bind(id).bind(room).bind(seq);
+                query.fetch_optional(&mut **tx).await.map(|row| row.is_some())
             }
             Self::Postgres(tx) => {
-                sqlx::query(SQL).bind(id.0).fetch_optional(&mut **tx).await.map(|row| row.is_some())
+                let query = sqlx::query(SQL).bind(id).bind(room).bind(seq);
+                query.fetch_optional(&mut **tx).await.map(|row| row.is_some())
             }
         };
         found.map_err(driver)
