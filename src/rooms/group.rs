@@ -10,7 +10,7 @@ use crate::protocol::{CloseCode, Dialect, Frame, close, native};
 
 use super::figures::GroupFigures;
 use super::ledger::Left;
-use super::outlet;
+use super::outlet::{self, Batch};
 use super::seat::Seat;
 use super::sitting::Sitting;
 use super::step::{Broadcast, Said, Step, Whisper};
@@ -36,7 +36,7 @@ pub struct Group {
     /// What goes out now, broadcasts or something else, and the seat that is next.
     current: Vec<Broadcast>,
     aside: Option<Aside>,
-    frames: [Vec<Frame>; Dialect::ALL.len()],
+    batches: [Batch; Dialect::ALL.len()],
     cursor: usize,
     last_seq: i64,
     /// The newest whisper that holds, and whether somebody missed it.
@@ -58,7 +58,7 @@ impl Group {
             waiting: VecDeque::new(),
             current: Vec::new(),
             aside: None,
-            frames: std::array::from_fn(|_| Vec::new()),
+            batches: std::array::from_fn(|_| Batch::default()),
             cursor: 0,
             last_seq: 0,
             holds: None,
@@ -129,7 +129,7 @@ impl Group {
             ..GroupFigures::default()
         };
         for sitting in &self.seats {
-            figures.ledger.add(&sitting.audited);
+            figures.ledger.add(&sitting.audited());
         }
         for backlog in self.seats().filter_map(|seat| Some(outlet::find(seat.slot)?.backlog())) {
             figures.queued_bytes += backlog.bytes as u64;
@@ -182,9 +182,8 @@ impl Group {
             }
         }
         for dialect in Dialect::ALL {
-            let frames = &mut self.frames[dialect as usize];
-            frames.clear();
-            frames.extend(self.current.iter().filter_map(|next| next.said.of(dialect)).cloned());
+            let said = self.current.iter().filter_map(|next| next.said.of(dialect));
+            self.batches[dialect as usize].fill(said);
         }
     }
 
@@ -202,7 +201,7 @@ impl Group {
                 self.last_seq = done.seq;
                 self.fanout.record(now.micros_since(done.committed_at));
             }
-            self.frames.iter_mut().for_each(Vec::clear);
+            self.batches.iter_mut().for_each(Batch::clear);
         }
         left
     }
@@ -240,25 +239,26 @@ impl Group {
             let sitting = &mut self.seats[self.cursor];
             self.cursor += 1;
             budget -= 1;
-            let frames = &self.frames[sitting.seat.dialect as usize];
-            if frames.is_empty() {
+            let batch = &self.batches[sitting.dialect as usize];
+            let count = batch.frames().len();
+            if count == 0 {
                 continue;
             }
-            let outlet = if sitting.lags { None } else { outlet::find(sitting.seat.slot) };
+            let outlet = if sitting.lags { None } else { outlet::find(sitting.slot) };
             let Some(outlet) = outlet else {
-                sitting.tally.dropped(frames.len() as u64);
+                sitting.tally.dropped(count as u64);
                 continue;
             };
-            let is_native = sitting.seat.dialect == Dialect::Native;
+            let is_native = sitting.dialect == Dialect::Native;
             if is_native && outlet.backlog().live_bytes() > max_pending {
                 sitting.lags = true;
-                sitting.tally.dropped(frames.len() as u64);
+                sitting.tally.dropped(count as u64);
                 let head = self.current.last().map_or(self.last_seq, |last| last.seq);
                 outlet.deliver(&[native::lag(self.room, head, head - self.last_seq)], None);
                 continue;
             }
-            written += frames.len();
-            let waiting = outlet.deliver(frames, Some(&mut sitting.tally));
+            written += count;
+            let waiting = outlet.deliver_batch(batch, &mut sitting.tally);
             if waiting > max_pending && !is_native {
                 outlet.close(close::TOO_SLOW);
             }
@@ -335,7 +335,7 @@ impl Group {
         });
         // Whoever joins again has a new seat, and the same account.
         let sitting = &mut self.seats[place];
-        sitting.seat = seat;
+        sitting.sits_on(seat);
         sitting.lags = false;
         sitting.missed = false;
         outlet.seated(self.room, opening, &mut sitting.tally);
@@ -364,18 +364,18 @@ impl Group {
         for sitting in &mut self.seats {
             let Some(due) = dues.get(&sitting.seat.session) else { continue };
             let ledger = sitting.tally.against(due + sitting.before);
-            if ledger.imbalance > sitting.audited.imbalance {
+            if ledger.imbalance > sitting.audited().imbalance {
                 let session = sitting.seat.session;
                 log::error!("room {}, session {session}: frames got lost: {ledger:?}", self.room);
             }
-            sitting.audited = ledger;
+            sitting.audited = Some(Box::new(ledger));
         }
     }
 
     /// One socket's account, when last looked at.
     #[must_use]
     pub fn account(&self, session: SessionId) -> Ledger {
-        self.of(session).map_or_else(Ledger::default, |sitting| sitting.audited)
+        self.of(session).map_or_else(Ledger::default, Sitting::audited)
     }
 
     /// The accounts of those who have left; the group is about to be forgotten.

@@ -66,9 +66,9 @@ struct Late {
     dropped: Cell<u64>,
 }
 
-/// A frame that waits for its socket. Dropped, it counts as dropped.
+/// So many frames that wait for their socket. Dropped, they count as dropped.
 #[derive(Debug)]
-pub struct Waiting(Rc<Late>);
+pub struct Waiting(Rc<Late>, u64);
 
 impl Tally {
     /// The kernel took so many at once.
@@ -86,12 +86,12 @@ impl Tally {
         self.dropped += frames;
     }
 
-    /// One has to wait.
+    /// So many have to wait, and go out together.
     #[must_use]
-    pub fn waits(&mut self) -> Waiting {
+    pub fn waits(&mut self, frames: u64) -> Waiting {
         let late = self.late.get_or_insert_default();
-        add(&late.pending, 1);
-        Waiting(Rc::clone(late))
+        add(&late.pending, frames);
+        Waiting(Rc::clone(late), frames)
     }
 
     /// The figures, against what the room says was due.
@@ -113,18 +113,18 @@ impl Tally {
 }
 
 impl Waiting {
-    /// The kernel has taken it.
+    /// The kernel has taken them.
     pub fn written(self) {
-        add(&self.0.written, 1);
+        add(&self.0.written, self.1);
         // What its drop is about to count.
-        self.0.dropped.set(self.0.dropped.get().wrapping_sub(1));
+        self.0.dropped.set(self.0.dropped.get().wrapping_sub(self.1));
     }
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.0.pending.set(self.0.pending.get() - 1);
-        self.0.dropped.set(self.0.dropped.get().wrapping_add(1));
+        self.0.pending.set(self.0.pending.get() - self.1);
+        self.0.dropped.set(self.0.dropped.get().wrapping_add(self.1));
     }
 }
 
@@ -211,18 +211,18 @@ mod tests {
             let (mut tally, mut waiting) = (Tally::default(), Vec::new());
             let mut due = 0;
             for fate in fates {
-                due += u64::from(fate < 4);
+                due += [1, 1, 1, 2].get(usize::from(fate)).copied().unwrap_or(0);
                 match fate {
                     0 => tally.wrote(1),
                     1 => tally.coalesced(1),
                     2 => tally.dropped(1),
-                    3 => waiting.push(tally.waits()),
+                    3 => waiting.push(tally.waits(2)),
                     4 => { waiting.pop().into_iter().for_each(Waiting::written); }
                     _ => { waiting.pop(); }
                 }
                 let ledger = tally.against(due);
                 prop_assert_eq!(ledger.imbalance, 0);
-                prop_assert_eq!(ledger.pending, waiting.len() as u64);
+                prop_assert_eq!(ledger.pending, 2 * waiting.len() as u64);
             }
             drop(waiting);
             prop_assert_eq!(tally.against(due).pending, 0);

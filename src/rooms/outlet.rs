@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Instant;
 
+use bytes::{Bytes, BytesMut};
 use slab::Slab;
 
 use crate::domain::{Posted, RoomId};
@@ -20,6 +21,10 @@ pub trait Outlet {
     /// room's account of the socket what became of each. Answers how many bytes wait afterwards,
     /// those of the opening not counted.
     fn deliver(&self, frames: &[Frame], tally: Option<&mut Tally>) -> usize;
+    /// The same with what goes out to a whole room.
+    fn deliver_batch(&self, batch: &Batch, tally: &mut Tally) -> usize {
+        self.deliver(batch.frames(), Some(tally))
+    }
     /// The socket has its seat in this room and is counted. It gets this first; it may be more
     /// than may wait otherwise.
     fn seated(&self, room: RoomId, opening: &[Frame], tally: &mut Tally);
@@ -38,6 +43,51 @@ pub trait Outlet {
     fn due(&self) -> Option<Instant>;
     /// Wakes its session.
     fn wake(&self);
+}
+
+/// Frames that go out to each socket of a room together. They are put into one piece once, so that
+/// each socket costs one write of shared memory.
+#[derive(Debug, Default)]
+pub struct Batch {
+    frames: Vec<Frame>,
+    wire: Bytes,
+}
+
+impl Batch {
+    /// Of these, in order; one alone is not copied.
+    pub fn fill<'a>(&mut self, frames: impl Iterator<Item = &'a Frame>) {
+        self.frames.clear();
+        self.frames.extend(frames.cloned());
+        self.wire = match &self.frames[..] {
+            [one] => one.wire().clone(),
+            several => {
+                let len = several.iter().map(|frame| frame.wire().len()).sum();
+                let mut wire = BytesMut::with_capacity(len);
+                for frame in several {
+                    wire.extend_from_slice(frame.wire());
+                }
+                wire.freeze()
+            }
+        };
+    }
+
+    /// Forgets them.
+    pub fn clear(&mut self) {
+        self.frames.clear();
+        self.wire = Bytes::new();
+    }
+
+    /// One by one.
+    #[must_use]
+    pub fn frames(&self) -> &[Frame] {
+        &self.frames
+    }
+
+    /// All of them, as they go over the wire.
+    #[must_use]
+    pub const fn wire(&self) -> &Bytes {
+        &self.wire
+    }
 }
 
 /// What waits for a client to read.

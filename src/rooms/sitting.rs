@@ -7,7 +7,7 @@ use crate::domain::figures::Ledger;
 use crate::protocol::{Dialect, Frame};
 
 use super::ledger::Tally;
-use super::outlet;
+use super::outlet::{self, Slot};
 use super::seat::Seat;
 use super::step::Whisper;
 
@@ -15,6 +15,9 @@ use super::step::Whisper;
 #[derive(Debug)]
 pub(super) struct Sitting {
     pub seat: Arc<Seat>,
+    /// The seat's, at hand where each socket of a room is written to.
+    pub slot: Slot,
+    pub dialect: Dialect,
     /// Too slow for live delivery: it was told so and gets nothing until it joins again.
     pub lags: bool,
     pub tally: Tally,
@@ -22,23 +25,37 @@ pub(super) struct Sitting {
     pub before: u64,
     /// It has yet to be told what holds at present.
     pub missed: bool,
-    pub audited: Ledger,
+    /// Its account when last looked at; most are looked at by nobody.
+    pub audited: Option<Box<Ledger>>,
 }
 
 impl Sitting {
     pub(super) fn new(seat: Arc<Seat>) -> Self {
         Self {
+            slot: seat.slot,
+            dialect: seat.dialect,
             seat,
             lags: false,
             tally: Tally::default(),
             before: 0,
             missed: false,
-            audited: Ledger::default(),
+            audited: None,
         }
     }
 }
 
 impl Sitting {
+    /// Its account when last looked at.
+    pub(super) fn audited(&self) -> Ledger {
+        self.audited.as_deref().copied().unwrap_or_default()
+    }
+
+    /// The same socket's new seat.
+    pub(super) fn sits_on(&mut self, seat: Arc<Seat>) {
+        (self.slot, self.dialect) = (seat.slot, seat.dialect);
+        self.seat = seat;
+    }
+
     /// An admin's word, on native sockets alone.
     pub(super) fn is_announced(&self, frame: &Frame) {
         if self.seat.dialect == Dialect::Native

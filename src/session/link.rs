@@ -144,7 +144,7 @@ impl Outlet for Link {
             outbox.since.get_or_insert_with(Instant::now);
             for frame in frames {
                 outbox.bytes += frame.wire().len();
-                let waits = tally.as_deref_mut().map(Tally::waits);
+                let waits = tally.as_deref_mut().map(|tally| tally.waits(1));
                 outbox.waiting.push_back((frame.clone(), waits));
             }
         }

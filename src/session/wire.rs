@@ -18,7 +18,7 @@ use crate::domain::{Posted, RoomId};
 use crate::protocol::{CloseCode, Frame};
 use crate::rooms::Refused;
 use crate::rooms::ledger::{Tally, Waiting};
-use crate::rooms::outlet::{Backlog, Outlet};
+use crate::rooms::outlet::{Backlog, Batch, Outlet};
 
 use super::note::Note;
 use super::place::Departure;
@@ -171,10 +171,11 @@ impl Wire {
 }
 
 impl Outbox {
-    fn push(&mut self, bytes: Bytes, tally: Option<&mut Tally>) {
+    fn push(&mut self, bytes: Bytes, frames: u64, tally: Option<&mut Tally>) {
         self.bytes += bytes.len();
         self.since.get_or_insert_with(Instant::now);
-        self.waiting.push_back(Piece { bytes, waits: tally.map(Tally::waits) });
+        let waits = tally.map(|tally| tally.waits(frames));
+        self.waiting.push_back(Piece { bytes, waits });
     }
 
     /// Writes until nothing waits or the kernel takes no more.
@@ -257,7 +258,7 @@ impl Outbox {
                     written -= taken;
                     if taken < piece.len() {
                         self.begun = self.begun || taken > 0;
-                        self.push(piece.slice(taken..), tally.as_deref_mut());
+                        self.push(piece.slice(taken..), 1, tally.as_deref_mut());
                     } else {
                         whole += 1;
                     }
@@ -270,7 +271,26 @@ impl Outbox {
                 }
             }
         }
-        frames.for_each(|piece| self.push(piece.clone(), tally.as_deref_mut()));
+        frames.for_each(|piece| self.push(piece.clone(), 1, tally.as_deref_mut()));
+        self.wake();
+    }
+
+    /// Sends one piece of so many frames: nearly always the kernel takes it whole.
+    fn send_piece(&mut self, io: &OwnedWriteHalf, piece: &Bytes, frames: u64, tally: &mut Tally) {
+        let mut taken = 0;
+        if self.waiting.is_empty() && !self.corked {
+            taken = match io.as_ref().try_write(piece) {
+                Ok(taken) if taken == piece.len() => return tally.wrote(frames),
+                Ok(taken) => taken,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
+                Err(_) => {
+                    tally.dropped(frames);
+                    return self.fail();
+                }
+            };
+            self.begun = taken > 0;
+        }
+        self.push(piece.slice(taken..), frames, Some(tally));
         self.wake();
     }
 }
@@ -282,6 +302,17 @@ impl Outlet for Wire {
             outbox.send(&self.io, frames, tally);
         } else if let Some(tally) = tally {
             tally.dropped(frames.len() as u64);
+        }
+        outbox.bytes - outbox.opening
+    }
+
+    fn deliver_batch(&self, batch: &Batch, tally: &mut Tally) -> usize {
+        let mut outbox = self.outbox.borrow_mut();
+        let frames = batch.frames().len() as u64;
+        if outbox.end == End::None {
+            outbox.send_piece(&self.io, batch.wire(), frames, tally);
+        } else {
+            tally.dropped(frames);
         }
         outbox.bytes - outbox.opening
     }
