@@ -22,7 +22,9 @@ use crate::domain::{clock, ids};
 use crate::http::{self, Parts};
 use crate::protocol::{Gate, close};
 use crate::rooms::Rooms;
-use crate::session::{Porter, capacity, direct, web_actors};
+use crate::session::newcomer::Host;
+use crate::session::upgrade::FrontFactory;
+use crate::session::{Porter, capacity, web_actors};
 use crate::stats::{Node, Stats};
 use crate::store::{Store, StoreError};
 use crate::telemetry::metrics::Metrics;
@@ -184,29 +186,27 @@ fn serve(parts: &Parts, porter: Porter, listener: TcpListener) -> anyhow::Result
             let (parts, head_timeout) = (parts.clone(), head_timeout(server));
             builder.listen("hubbub", listener, move || {
                 start_shard(&parts);
-                let (porter, gate) =
-                    (porter.clone(), Arc::new(Gate::from_settings(&parts.settings.server)));
-                let session = Arc::new(parts.settings.session.clone());
+                let host = Host {
+                    porter: porter.clone(),
+                    gate: Arc::new(Gate::from_settings(&parts.settings.server)),
+                    settings: Arc::new(parts.settings.session.clone()),
+                };
                 let app = http::app(&parts, |_| {});
-                HttpService::build()
+                let hosting = host.clone();
+                let http = HttpService::build()
                     .client_request_timeout(head_timeout)
                     .client_disconnect_timeout(DISCONNECTS_IN)
                     .tcp_nodelay(true)
                     .upgrade(fn_service(move |(request, framed)| {
-                        let serving = direct::serve(
-                            porter.clone(),
-                            Arc::clone(&gate),
-                            Arc::clone(&session),
-                            request,
-                            framed,
-                        );
+                        let serving = hosting.clone().serve(request, framed);
                         async {
                             serving.await;
                             Ok::<(), actix_web::Error>(())
                         }
                     }))
                     .finish(map_config(app, |()| AppConfig::default()))
-                    .tcp()
+                    .tcp();
+                FrontFactory { http, host, head_timeout }
             })?
         }
         Engine::ActixWebActors => {

@@ -183,7 +183,7 @@ impl Rooms {
         }
     }
 
-    /// A room's handle after its actor died.
+    /// A room's handle, started when it wasn't live.
     ///
     /// # Errors
     /// As for [`Rooms::enter`].

@@ -202,7 +202,7 @@ impl Registry {
         if recovered {
             Self::tell_recovered(&addr);
         }
-        let handle = Arc::new(RoomHandle { id: row.id, addr, gate, gauge });
+        let handle = Arc::new(RoomHandle { id: row.id, addr, gate, gauge, home: on });
         self.directory.insert(&row, handle.clone(), self.generation);
         self.bus.subscribe(row.id);
         Ok(handle)

@@ -27,7 +27,7 @@ use super::others::Others;
 use super::posting::Post;
 use super::registry::{CloseNow, Died, Empty, Registry};
 use super::seat::Seat;
-use super::shards::Shards;
+use super::shards::{ShardHandle, Shards};
 use super::state::RoomState;
 use super::step::Step;
 use super::ticket::Ticket;
@@ -47,6 +47,21 @@ pub struct RoomHandle {
     pub gate: Gate,
     /// Its counts, to be read without asking.
     pub gauge: Arc<Gauge>,
+    /// The worker that it lives on.
+    pub(super) home: Arc<ShardHandle>,
+}
+
+/// Sockets of a room that live on its own worker, so that a message costs no hop between threads.
+/// A larger room's others stay where they came in: its fan-out, some 6 ms by now, is then shared.
+const AT_HOME: u64 = 1_024;
+
+impl RoomHandle {
+    /// The worker where a socket that came in `here` is better placed, if there is one.
+    #[must_use]
+    pub fn better_place(&self, here: &ShardHandle) -> Option<Arc<ShardHandle>> {
+        let is_better = self.home.worker != here.worker && self.gauge.sessions() < AT_HOME;
+        is_better.then(|| Arc::clone(&self.home))
+    }
 }
 
 /// A post that was taken and waits for its commit.

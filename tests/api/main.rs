@@ -24,6 +24,7 @@ mod dialects;
 mod disk_full;
 mod durability;
 mod everywhere;
+mod handshakes;
 mod hostile_frames;
 mod load;
 mod load_others;
