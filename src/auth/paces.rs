@@ -8,11 +8,14 @@ use std::collections::hash_map::Entry;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
+
+use smallvec::SmallVec;
 
 use super::rates::network;
 use crate::config::PaceSettings;
@@ -38,11 +41,12 @@ pub struct Paces {
     census: Arc<Mutex<Census>>,
 }
 
-/// One socket's own paces: a socket that does nothing holds none.
-#[derive(Debug)]
+/// One socket's own paces: a socket that does nothing holds none. Copies made once it has done
+/// something share them.
+#[derive(Clone, Debug)]
 pub struct SocketPaces {
     node: Arc<Paces>,
-    own: OnceCell<Box<Buckets>>,
+    own: OnceCell<Rc<Buckets>>,
 }
 
 #[derive(Debug)]
@@ -164,7 +168,7 @@ impl Paces {
             census: Arc::clone(&self.census),
             max_of_node: self.max_sockets,
             max: if self.on { self.settings.maxima() } else { [u32::MAX; 3] },
-            held: Vec::with_capacity(4),
+            held: SmallVec::new(),
         };
         pass.take(Who::Anybody).then_some(pass)
     }
@@ -215,7 +219,7 @@ impl SocketPaces {
         if !self.node.on {
             return Ok(());
         }
-        let own = self.own.get_or_init(|| Box::new(self.node.buckets()));
+        let own = self.own.get_or_init(|| Rc::new(self.node.buckets()));
         let limiter = match act {
             Act::Message => &own.messages,
             Act::Typing => &own.typing,
@@ -245,7 +249,7 @@ pub struct Pass {
     max_of_node: u32,
     /// Of a user, of an address, of those of an address that owe their first word.
     max: [u32; 3],
-    held: Vec<Who>,
+    held: SmallVec<[Who; 2]>,
 }
 
 impl Pass {

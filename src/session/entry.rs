@@ -88,7 +88,8 @@ impl From<StoreError> for Denied {
 pub struct Porter {
     pub(super) auth: Auth,
     store: Store,
-    lookup: Lookup,
+    looked_up: Lookup,
+    opened: Lookup,
     rooms: Rooms,
     paces: Arc<Paces>,
     allow_guests: bool,
@@ -106,8 +107,8 @@ impl Porter {
         allow_guests: bool,
         draining: Arc<AtomicBool>,
     ) -> Self {
-        let lookup = Lookup::default();
-        Self { auth, store, lookup, rooms, paces, allow_guests, draining }
+        let (looked_up, opened) = (Lookup::default(), Lookup::default());
+        Self { auth, store, looked_up, opened, rooms, paces, allow_guests, draining }
     }
 
     /// The rooms behind the door.
@@ -283,7 +284,8 @@ impl Porter {
         if let Some((id, by_guest)) = self.rooms.live_named(name) {
             return self.enter_named(id, by_guest, proof);
         }
-        let room = if let Some(room) = self.lookup.named(&self.store, name).await? {
+        let known = self.looked_up.once(name, self.store.named_room(name)).await?;
+        let room = if let Some(room) = known {
             room
         } else {
             // A cookie makes a room for everybody: it may come from another service of this
@@ -296,8 +298,11 @@ impl Porter {
                 return Err(proof.denied());
             }
             let user = proof.user().map(|user| UserId(user.card.id));
-            self.paces.creation_from(ip, user)?;
-            self.store.open_named(name, by, false, clock::now()).await?.0
+            let open = async {
+                self.paces.creation_from(ip, user)?;
+                Ok::<_, Denied>(Some(self.store.open_named(name, by, false, clock::now()).await?.0))
+            };
+            self.opened.once(name, open).await?.ok_or(Denied::Refuse(Refusal::BUSY))?
         };
         self.named_by_row(&room, proof)
     }

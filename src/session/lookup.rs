@@ -1,5 +1,5 @@
-//! Named rooms as the database has them, read once for all who ask at the same time: after a
-//! restart everybody knocks at once, at rooms that nobody has started yet. Keeps nothing longer
+//! Named rooms as the database has them, read or made once for all who ask at the same time: after
+//! a restart everybody knocks at once, at rooms that nobody has started yet. Keeps nothing longer
 //! than somebody waits for it.
 
 use std::collections::HashMap;
@@ -8,8 +8,6 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio::sync::OnceCell;
 
 use crate::domain::{RoomName, RoomRow};
-use crate::store::{Store, StoreError};
-
 /// Names at which those are dropped whose askers all hung up before they were answered.
 const SWEPT_AT: usize = 1_024;
 
@@ -20,18 +18,18 @@ type Answer = OnceCell<Option<RoomRow>>;
 pub struct Lookup(Arc<Mutex<HashMap<RoomName, Weak<Answer>>>>);
 
 impl Lookup {
-    /// The open named room of this name.
+    /// What `ask` finds out of this name, by whoever asks first.
     ///
     /// # Errors
-    /// When the database does not answer.
-    pub async fn named(
+    /// Those of one's own `ask`: when one who asks gives up or fails, the next of those who wait
+    /// asks.
+    pub async fn once<E>(
         &self,
-        store: &Store,
         name: &RoomName,
-    ) -> Result<Option<RoomRow>, StoreError> {
+        ask: impl Future<Output = Result<Option<RoomRow>, E>>,
+    ) -> Result<Option<RoomRow>, E> {
         let answer = self.join_in(name);
-        // When one who asks gives up or fails, the next of those who wait asks.
-        let found = answer.get_or_try_init(|| store.named_room(name)).await.cloned();
+        let found = answer.get_or_try_init(|| ask).await.cloned();
         drop(answer);
         let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if asked.get(name).is_some_and(|waited_for| waited_for.strong_count() == 0) {

@@ -24,7 +24,8 @@ const STAGGER_MS: u64 = 5_000;
 pub struct Departure {
     session: SessionId,
     rooms: Rooms,
-    joined: RefCell<Vec<RoomId>>,
+    /// Nearly always one.
+    joined: RefCell<SmallVec<[RoomId; 1]>>,
     is_native: bool,
     pass: RefCell<Option<Pass>>,
 }

@@ -3,9 +3,7 @@
 //! and calls it; it never waits.
 
 use std::future::Future;
-use std::net::IpAddr;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -14,7 +12,7 @@ use actix_web::rt::time::{sleep, timeout};
 
 use crate::auth::paces::{Act, SocketPaces, TooFast, Turn};
 use crate::config::SessionSettings;
-use crate::domain::{EventKind, UserId};
+use crate::domain::EventKind;
 use crate::protocol::{CloseCode, Frame, Incoming, close};
 use crate::rooms::admission::Admission;
 use crate::rooms::posting::Post;
@@ -38,25 +36,6 @@ pub enum Step {
     Close(CloseCode),
 }
 
-/// How fast the socket may act: a plain client can be told nothing, so it is made to wait.
-struct Pace {
-    socket: SocketPaces,
-    user: Option<UserId>,
-    ip: IpAddr,
-}
-
-impl Pace {
-    fn come(&self, turn: &mut Turn) -> Result<(), TooFast> {
-        turn.come(&self.socket, self.user, self.ip)
-    }
-
-    async fn wait_for(&self, mut turn: Turn) {
-        while let Err(TooFast(wait)) = self.come(&mut turn) {
-            sleep(wait).await;
-        }
-    }
-}
-
 /// The session.
 pub struct Relay {
     rooms: Rooms,
@@ -66,7 +45,8 @@ pub struct Relay {
     in_flight: usize,
     max_in_flight: usize,
     busy_wait: Duration,
-    pace: Rc<Pace>,
+    /// A plain client can be told nothing, so it is made to wait.
+    pace: SocketPaces,
     /// The post that is held back, and the wait for its time and for a place.
     in_hand: Option<Box<(Words, Waiting)>>,
 }
@@ -81,9 +61,8 @@ impl Relay {
         shard: Arc<ShardHandle>,
         settings: &SessionSettings,
     ) -> Self {
-        let socket = porter.paces().of_socket();
-        let pace = Rc::new(Pace { socket, user: seat.user(), ip: seat.ip });
         Self {
+            pace: porter.paces().of_socket(),
             rooms: porter.rooms().clone(),
             room,
             seat,
@@ -91,7 +70,6 @@ impl Relay {
             in_flight: 0,
             max_in_flight: settings.max_in_flight,
             busy_wait: Duration::from_secs(settings.busy_wait_s),
-            pace,
             in_hand: None,
         }
     }
@@ -122,7 +100,7 @@ impl Relay {
     /// What is over its rate is left out: the next signal says as much. And a room with a full
     /// mailbox has better things to do than to show who types.
     fn tell_typing(&self) {
-        if self.pace.socket.check(Act::Typing).is_ok() {
+        if self.pace.check(Act::Typing).is_ok() {
             drop(self.room.addr.try_send(Typing { seat: Arc::clone(&self.seat), on: true }));
         }
     }
@@ -130,16 +108,19 @@ impl Relay {
     fn post(&mut self, words: Words) {
         let bytes = words.content.len() + words.raw.as_ref().map_or(0, String::len);
         let mut turn = Turn::default();
-        let is_now = self.pace.come(&mut turn).is_ok() && self.room.addr.connected();
+        let is_now = turn.come(&self.pace, self.seat.user(), self.seat.ip).is_ok()
+            && self.room.addr.connected();
         let admitted = is_now.then(|| self.room.gate.try_admit(bytes)).flatten();
         if let Some(admission) = admitted {
             self.send(words, admission);
         } else {
             let (rooms, room, limit) = (self.rooms.clone(), self.room.clone(), self.busy_wait);
-            let pace = Rc::clone(&self.pace);
+            let (pace, seat) = (self.pace.clone(), Arc::clone(&self.seat));
             let waiting = Box::pin(async move {
                 let admitted = async {
-                    pace.wait_for(turn).await;
+                    while let Err(TooFast(wait)) = turn.come(&pace, seat.user(), seat.ip) {
+                        sleep(wait).await;
+                    }
                     let room =
                         if room.addr.connected() { room } else { rooms.find(room.id).await? };
                     let admission = room.gate.admit(bytes).await.ok_or(Refused::Busy)?;
