@@ -1,11 +1,12 @@
-//! The words every layer speaks: ids, names, texts, events, people, deeds, figures, nodes and the
-//! clock.
+//! The words every layer speaks: ids, names, texts, events, people, deeds, fates, figures, nodes
+//! and the clock.
 //! Everybody imports it; it imports nobody, and knows no actix, no database and no socket.
 
 pub mod bans;
 pub mod clock;
 pub mod deeds;
 pub mod events;
+pub mod fates;
 pub mod figures;
 pub mod ids;
 pub mod names;

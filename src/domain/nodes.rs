@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Event, RoomId, RoomKind, Subject, Timestamp, UserId, Whom};
+use super::{Event, EventKind, RoomId, RoomKind, Subject, Timestamp, UserId, Whom};
 
 /// A node's name among the nodes of one chat. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -156,6 +156,17 @@ pub enum Question {
         room: RoomId,
         /// Rows of each at most.
         limit: usize,
+    },
+    /// How long a user's sockets were in a room there, and so what became of an event for them.
+    Stays {
+        /// Which room.
+        room: RoomId,
+        /// Whose.
+        user: UserId,
+        /// Which event.
+        seq: i64,
+        /// Its kind.
+        kind: EventKind,
     },
     /// How a ban of somebody in a room there is kept.
     Subject {

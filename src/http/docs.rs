@@ -39,6 +39,7 @@ const SWAGGER_CSP: &str = "default-src 'none'; script-src 'self'; \
         chats::traffic::add_member, chats::traffic::remove_member, chats::traffic::history,
         chats::traffic::send,
         admin::stats, admin::stream::stream, admin::rooms, admin::room, admin::audit::audit,
+        admin::delivery::delivery,
         admin::rooms::close, admin::rooms::kick, admin::rooms::ban, admin::rooms::unban,
         admin::words::delete_message, admin::words::announce,
         admin::users::disable, admin::users::enable, admin::users::sign_out,

@@ -55,6 +55,7 @@ pub fn configure(config: &mut ServiceConfig) {
     at("/api/admin/stats/stream/").get(admin::stream::stream).into(config);
     at("/api/admin/rooms/").get(admin::rooms).into(config);
     at("/api/admin/rooms/{id}/").get(admin::room).into(config);
+    at("/api/admin/rooms/{id}/delivery/").get(admin::delivery::delivery).into(config);
     at("/api/admin/rooms/{id}/close/").post(admin::rooms::close).into(config);
     at("/api/admin/rooms/{id}/kick/").post(admin::rooms::kick).into(config);
     at("/api/admin/rooms/{id}/ban/").post(admin::rooms::ban).into(config);

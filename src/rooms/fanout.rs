@@ -11,7 +11,7 @@ use actix::fut::ActorFuture;
 use actix::prelude::*;
 
 use crate::config::SessionSettings;
-use crate::domain::{LoginId, RoomId, UserId};
+use crate::domain::{LoginId, RoomId, UserId, clock};
 use crate::protocol::{CloseCode, Dialect, Frame, close};
 
 use super::callers::Callers;
@@ -23,8 +23,10 @@ use super::outlet::{self, Slot};
 use super::patience::{Patience, Verdict};
 use super::seat::Seat;
 use super::shards::{
-    CloseWhere, Look, Looked, Pardon, Part, Roster, Settle, ShardHandle, Steps, Survey, Whose,
+    CloseWhere, Look, Looked, Pardon, Part, Roster, Settle, ShardHandle, Steps, Survey, Visits,
+    Whose,
 };
+use super::stays::Gone;
 use super::step::Step;
 
 /// Sockets written to before the worker's other tasks get their turn: about a millisecond.
@@ -42,6 +44,7 @@ pub struct Shard {
     ready: VecDeque<RoomId>,
     /// The accounts of rooms that are gone.
     left: Left,
+    gone: Gone,
     patience: Patience,
     swept: Instant,
     /// Acts of late, for sockets that were on their way in when they came.
@@ -69,6 +72,7 @@ impl Shard {
             groups: HashMap::new(),
             ready: VecDeque::new(),
             left: Left::default(),
+            gone: Gone::new(clock::now()),
             patience,
             swept: Instant::now(),
             acts: VecDeque::new(),
@@ -98,10 +102,13 @@ impl Shard {
         {
             let Some(group) = self.groups.get_mut(&room) else { continue };
             budget = group.work(budget, self.patience.max_pending_bytes);
+            for visit in group.gone.drain(..) {
+                self.gone.note(room, visit);
+            }
             if group.has_work() {
                 self.ready.push_back(room);
             } else if group.is_empty() {
-                self.left.take_over(group.close_accounts());
+                self.left.take_over(std::mem::take(&mut group.left));
                 self.groups.remove(&room);
             }
         }
@@ -121,7 +128,7 @@ impl Shard {
         self.groups.values_mut().for_each(Group::make_good);
         self.callers.make_good(&self.online);
         let ping = [Frame::ping()];
-        for outlet in outlet::all() {
+        for (slot, outlet) in outlet::all() {
             if outlet.due().is_some_and(|due| due <= now) {
                 outlet.wake();
             }
@@ -134,7 +141,10 @@ impl Shard {
                     outlet.deliver(&ping, None);
                 }
                 Verdict::Silent => outlet.close(close::SILENT),
-                Verdict::Slow => outlet.close(close::TOO_SLOW),
+                Verdict::Slow => {
+                    self.gone.note_slow(slot);
+                    outlet.close(close::TOO_SLOW);
+                }
             }
         }
     }
@@ -209,7 +219,7 @@ impl Handler<CloseWhere> for Shard {
 
     fn handle(&mut self, CloseWhere { whose, code }: CloseWhere, _: &mut Self::Context) {
         if matches!(whose, Whose::All) {
-            for outlet in outlet::all() {
+            for (_, outlet) in outlet::all() {
                 outlet.close(code);
             }
             return;
@@ -269,5 +279,16 @@ impl Handler<Look> for Shard {
             })
         };
         MessageResult(seats.into_iter().map(look).collect())
+    }
+}
+
+impl Handler<Visits> for Shard {
+    type Result = MessageResult<Visits>;
+
+    fn handle(&mut self, Visits { room, user }: Visits, _: &mut Self::Context) -> Self::Result {
+        let here = self.groups.get(&room).map(|group| group.visits(user).collect::<Vec<_>>());
+        let mut visits = here.unwrap_or_default();
+        visits.extend(self.gone.of(room, user).cloned());
+        MessageResult(Some((self.gone.known_since(), visits)))
     }
 }

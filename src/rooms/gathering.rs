@@ -1,12 +1,15 @@
 //! The figures of all rooms, asked of the rooms and Shards and added up. Part of the handle on all
 //! rooms; called by `stats/`. Keeps the last answer for a second, whoever asks.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::domain::fates::{Stay, Stays};
 use crate::domain::figures::{Durations, Ledger, Load, Rate, RoomDetail, RoomLoad};
-use crate::domain::{RoomId, Timestamp, clock};
+use crate::domain::{EventKind, RoomId, Timestamp, UserId, clock};
+use crate::store::StoreError;
 
 use super::figures::{GroupFigures, RoomSnapshot, session_row};
 use super::room::Snapshot;
@@ -14,6 +17,8 @@ use super::{Rooms, Seat};
 
 /// Figures are gathered at most once in this time, whoever asks.
 const FIGURES_LAST_MICROS: u64 = 1_000_000;
+/// Stays of one user in one answer; those that an event fell into come first.
+const STAYS: usize = 100;
 
 /// All rooms' figures at one moment.
 #[derive(Clone)]
@@ -66,6 +71,50 @@ impl Rooms {
             session_list: snapshot.seats().iter().map(row).collect(),
             ledger: figures.ledger,
         })
+    }
+
+    /// How long a user's sockets were in a room on this node, and what became of an event for each.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn stays(
+        &self,
+        room: RoomId,
+        user: UserId,
+        seq: i64,
+        kind: EventKind,
+    ) -> Result<Stays, StoreError> {
+        let (mut known_since, mut visits) = (Timestamp::default(), Vec::new());
+        for shard in self.shards.all() {
+            // A worker that is gone knows of nobody.
+            let (since, here) =
+                shard.visits(room, user).await.unwrap_or((clock::now(), Vec::new()));
+            known_since = known_since.max(since);
+            visits.extend(here);
+        }
+        visits.sort_by_key(|visit| (Reverse(visit.covers(seq)), Reverse(visit.came)));
+        visits.truncate(STAYS);
+        let mut stays = Vec::new();
+        for visit in visits {
+            let messages = match visit.unclear(seq) {
+                Some((from, to)) => Some(self.store.count_messages(room, from, to).await?),
+                None => None,
+            };
+            let (fate, why) = visit.fate(seq, kind, messages);
+            stays.push(Stay {
+                session: visit.session,
+                node: self.node.to_string(),
+                dialect: visit.dialect.as_str().into(),
+                since: visit.came,
+                joined_seq: visit.since.head,
+                replayed: visit.since.replayed,
+                left_seq: visit.left_at.map(|_| visit.reached),
+                left_at: visit.left_at,
+                fate,
+                why: why.into(),
+            });
+        }
+        Ok(Stays { known_since, stays })
     }
 
     async fn gathered(&self) -> Gathered {

@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::domain::figures::{Durations, Ledger, Rate};
-use crate::domain::{RoomId, SessionId, clock};
+use crate::domain::{RoomId, SessionId, UserId, clock};
 use crate::protocol::{CloseCode, Dialect, Frame, close, native};
 
 use super::figures::GroupFigures;
@@ -13,6 +13,7 @@ use super::ledger::Left;
 use super::outlet::{self, Batch};
 use super::seat::Seat;
 use super::sitting::Sitting;
+use super::stays::{Since, Visit, Why};
 use super::step::{Broadcast, Said, Step, Whisper};
 
 /// Broadcasts that go out to each socket in one write, at most.
@@ -44,7 +45,10 @@ pub struct Group {
     is_missed: bool,
     fanout: Durations,
     delivered: Rate,
-    left: Left,
+    /// The accounts of those who have left, until the group is forgotten.
+    pub(super) left: Left,
+    /// Who has left, until the Shard takes it.
+    pub(super) gone: Vec<Visit>,
 }
 
 impl Group {
@@ -66,6 +70,7 @@ impl Group {
             fanout: Durations::default(),
             delivered: Rate::default(),
             left: Left::default(),
+            gone: Vec::new(),
         }
     }
 
@@ -105,9 +110,9 @@ impl Group {
         let mut reached = self.last_seq;
         for step in &self.waiting {
             match step {
-                Step::Attach(seat, _, head) => {
+                Step::Attach(seat, _, since) => {
                     // The first one's head is where this group begins.
-                    reached = if reached == 0 { *head } else { reached };
+                    reached = if reached == 0 { since.head } else { reached };
                     seats.push(Arc::clone(seat));
                 }
                 Step::Detach(session, ..) => seats.retain(|seat| seat.session != *session),
@@ -235,6 +240,7 @@ impl Group {
 
     fn write_events(&mut self, mut budget: usize, max_pending: usize) -> usize {
         let mut written = 0;
+        let from = self.current.first().map_or(self.last_seq, |first| first.seq);
         while budget > 0 && self.cursor < self.seats.len() {
             let sitting = &mut self.seats[self.cursor];
             self.cursor += 1;
@@ -246,13 +252,13 @@ impl Group {
             }
             let outlet = if sitting.lags { None } else { outlet::find(sitting.slot) };
             let Some(outlet) = outlet else {
-                sitting.tally.dropped(count as u64);
+                sitting.misses(from, Why::Ended, count);
                 continue;
             };
             let is_native = sitting.dialect == Dialect::Native;
             if is_native && outlet.backlog().live_bytes() > max_pending {
                 sitting.lags = true;
-                sitting.tally.dropped(count as u64);
+                sitting.misses(from, Why::Lags, count);
                 let head = self.current.last().map_or(self.last_seq, |last| last.seq);
                 outlet.deliver(&[native::lag(self.room, head, head - self.last_seq)], None);
                 continue;
@@ -261,6 +267,8 @@ impl Group {
             let waiting = outlet.deliver_batch(batch, &mut sitting.tally);
             if waiting > max_pending && !is_native {
                 outlet.close(close::TOO_SLOW);
+                let next = self.current.last().map_or(from, |last| last.seq) + 1;
+                sitting.misses(next, Why::Slow, 0);
             }
         }
         self.delivered.add(clock::now(), written as u64);
@@ -285,7 +293,7 @@ impl Group {
 
     fn take(&mut self, step: Step) {
         match step {
-            Step::Attach(seat, opening, head) => self.attach(seat, &opening, head),
+            Step::Attach(seat, opening, since) => self.attach(seat, &opening, since),
             Step::Detach(session, code, due) => self.detach(session, code, due),
             // Those are gone through seat by seat.
             Step::Deliver(_) | Step::Whisper(_) | Step::Announce(_) | Step::CloseAll(_) => {}
@@ -318,7 +326,7 @@ impl Group {
         }
     }
 
-    fn attach(&mut self, seat: Arc<Seat>, opening: &[Frame], head: i64) {
+    fn attach(&mut self, seat: Arc<Seat>, opening: &[Frame], since: Since) {
         let outlet = outlet::find(seat.slot);
         let place = self.places.get(&seat.session).copied();
         let Some(outlet) = outlet else {
@@ -327,17 +335,17 @@ impl Group {
             }
             return;
         };
-        self.last_seq = self.last_seq.max(head);
-        let place = place.unwrap_or_else(|| {
+        let place = if let Some(place) = place {
+            self.gone.extend(self.seats[place].visit(self.last_seq, true));
+            self.seats[place].sits_anew(seat, since);
+            place
+        } else {
             self.places.insert(seat.session, self.seats.len());
-            self.seats.push(Sitting::new(Arc::clone(&seat)));
+            self.seats.push(Sitting::new(seat, since));
             self.seats.len() - 1
-        });
-        // Whoever joins again has a new seat, and the same account.
+        };
+        self.last_seq = self.last_seq.max(since.head);
         let sitting = &mut self.seats[place];
-        sitting.sits_on(seat);
-        sitting.lags = false;
-        sitting.missed = false;
         outlet.seated(self.room, opening, &mut sitting.tally);
     }
 
@@ -356,7 +364,14 @@ impl Group {
             // What a lagging socket should have been told did not reach it.
             outlet.part(self.room, code, !sitting.lags);
         }
+        self.gone.extend(sitting.visit(self.last_seq, true));
         self.left.add(sitting.tally, due);
+    }
+
+    /// How long a user's sockets have been here.
+    pub fn visits(&self, user: UserId) -> impl Iterator<Item = Visit> {
+        let his = self.seats.iter().filter(move |sitting| sitting.seat.user() == Some(user));
+        his.filter_map(|sitting| sitting.visit(self.last_seq, false))
     }
 
     fn audit(&mut self, dues: &HashMap<SessionId, u64>) {
@@ -376,11 +391,6 @@ impl Group {
     #[must_use]
     pub fn account(&self, session: SessionId) -> Ledger {
         self.of(session).map_or_else(Ledger::default, Sitting::audited)
-    }
-
-    /// The accounts of those who have left; the group is about to be forgotten.
-    pub fn close_accounts(&mut self) -> Left {
-        std::mem::take(&mut self.left)
     }
 }
 

@@ -24,7 +24,11 @@ fn attach(group: &mut Group, head: i64) -> Rc<Ear> {
         ip: IpAddr::from([127, 0, 0, 1]),
         since: Timestamp::default(),
     };
-    group.push(Step::Attach(Arc::new(seat), vec![Frame::text("in")], head));
+    group.push(Step::Attach(
+        Arc::new(seat),
+        vec![Frame::text("in")],
+        Since { head, replayed: None },
+    ));
     ear
 }
 
@@ -66,5 +70,5 @@ fn an_announcement_and_the_end_of_a_room_go_out_in_turns_and_in_order() {
     assert_eq!(*sixth.heard.borrow(), ["in", "after", "2"]);
     assert_eq!(sixth.closed.get(), None);
     assert_eq!(group.seats().count(), 1);
-    assert_eq!(group.close_accounts().total().imbalance, 0);
+    assert_eq!(group.left.total().imbalance, 0);
 }

@@ -7,13 +7,13 @@ use actix::prelude::*;
 
 use crate::domain::{Event, EventKind, RoomId, SessionId, Whom, clock};
 use crate::protocol::dialect::OPENING_MESSAGES;
-use crate::protocol::native::{self, Joined, Me, Verdict};
-use crate::protocol::{CloseCode, Dialect, Frame, Opening, close};
+use crate::protocol::native::Verdict;
+use crate::protocol::{CloseCode, Opening, close};
 use crate::store::{Store, StoreError};
 
 use super::kept::Kept;
-use super::others::Everywhere;
-use super::resume::{self, PAGE_BYTES, PAGE_EVENTS, Page, Resume, Wanted};
+use super::past::Past;
+use super::resume::{self, PAGE_BYTES, PAGE_EVENTS, Resume, Wanted};
 use super::room::Room;
 use super::seat::Seat;
 use super::shards::ShardHandle;
@@ -59,12 +59,6 @@ pub(super) enum Reading {
 pub(super) struct Readers {
     pub head: i64,
     pub waiting: Vec<Join>,
-}
-
-/// The past as far as a socket wants it.
-enum Past {
-    Messages(Vec<Arc<Kept>>),
-    Page(Page),
 }
 
 impl Join {
@@ -234,17 +228,10 @@ impl Room {
             self.light.came(&seat);
             self.tell_later(ctx);
         }
-        let frames = match (past, &wants) {
-            (Past::Messages(latest), Wants::Opening(opening)) => {
-                opening_frames(*opening, seat.dialect, latest, &self.state)
-            }
-            (Past::Page(page), Wants::Resume(resume)) => {
-                joined_frames(page, resume, &seat, &self.state, self.count_everywhere())
-            }
-            _ => Vec::new(),
-        };
+        let frames = past.frames(&wants, &seat, &self.state, self.count_everywhere());
         self.state.owe_one(seat.session, frames.len());
-        self.to_shard(&seat, Step::Attach(Arc::clone(&seat), frames, self.state.head()));
+        let since = past.since(&wants, self.state.head());
+        self.to_shard(&seat, Step::Attach(Arc::clone(&seat), frames, since));
         self.count();
     }
 
@@ -348,53 +335,4 @@ impl Room {
             Some((_, rows)) => self.seat(join, &Past::Messages(rows.to_vec()), ctx),
         }
     }
-}
-
-fn opening_frames(
-    opening: Opening,
-    dialect: Dialect,
-    latest: &[Arc<Kept>],
-    state: &RoomState,
-) -> Vec<Frame> {
-    match opening {
-        Opening::Nothing => Vec::new(),
-        Opening::History => vec![dialect.history(latest.iter().map(|kept| &***kept))],
-        Opening::Frames => {
-            latest.iter().filter_map(|event| dialect.say_again(event, state.words())).collect()
-        }
-    }
-}
-
-fn joined_frames(
-    page: &Page,
-    resume: &Resume,
-    seat: &Seat,
-    state: &RoomState,
-    here: Everywhere,
-) -> Vec<Frame> {
-    let user = seat.user();
-    let joined = Joined {
-        chat_id: state.row().id,
-        name: &state.words().name,
-        kind: state.row().kind,
-        epoch: &state.row().epoch,
-        seq: state.head(),
-        verdict: page.verdict,
-        from: page.from,
-        to: page.to,
-        more: page.more,
-        active_users: here.people,
-        sessions: here.sessions,
-        me: Me {
-            user_id: user.map(|user| user.0),
-            nick_name: seat.nick_name.as_deref(),
-            role: user.and_then(|user| state.role(user)),
-            read_seq: user.map_or(0, |user| state.read_seq(user)),
-        },
-        guest_token: resume.guest_token.as_deref(),
-    };
-    let mut frames = vec![native::joined(resume.reference.as_deref(), &joined)];
-    frames.extend(page.events.iter().filter_map(|kept| kept.replay()));
-    frames.push(native::live(state.row().id, state.head()));
-    frames
 }

@@ -128,6 +128,14 @@ pub struct Slot {
     generation: u32,
 }
 
+impl Slot {
+    /// What tells the socket from others of its worker.
+    #[must_use]
+    pub const fn generation(&self) -> u32 {
+        self.generation
+    }
+}
+
 #[cfg(test)]
 impl Slot {
     /// Of no socket, on this worker.
@@ -181,10 +189,12 @@ pub fn find(slot: Slot) -> Option<Rc<dyn Outlet>> {
     })
 }
 
-/// Every socket of this worker, in a list of its own, so that each may be shut meanwhile.
+/// Every socket of this worker, in a list of its own, so that each may be shut meanwhile. Each with
+/// what tells it from others: [`Slot::generation`].
 #[must_use]
-pub fn all() -> Vec<Rc<dyn Outlet>> {
-    PLACES.with_borrow(|places| places.iter().map(|(_, place)| Rc::clone(&place.outlet)).collect())
+pub fn all() -> Vec<(u32, Rc<dyn Outlet>)> {
+    let each = |place: &Place| (place.generation, Rc::clone(&place.outlet));
+    PLACES.with_borrow(|places| places.iter().map(|(_, place)| each(place)).collect())
 }
 
 #[cfg(test)]

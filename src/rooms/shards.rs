@@ -10,7 +10,7 @@ use actix::prelude::*;
 
 use crate::config::SessionSettings;
 use crate::domain::figures::Ledger;
-use crate::domain::{LoginId, Posted, RoomId, UserId};
+use crate::domain::{LoginId, Posted, RoomId, Timestamp, UserId};
 use crate::protocol::CloseCode;
 
 use super::Refused;
@@ -19,6 +19,7 @@ use super::figures::GroupFigures;
 use super::gauge::Online;
 use super::outlet::Slot;
 use super::seat::Seat;
+use super::stays::Visit;
 use super::step::Step;
 
 /// How others reach a Shard.
@@ -75,6 +76,11 @@ impl ShardHandle {
     /// What these sockets of a room look like from here.
     pub async fn look(&self, room: RoomId, seats: Vec<Arc<Seat>>) -> Vec<Looked> {
         self.addr.send(Look { room, seats }).await.unwrap_or_default()
+    }
+
+    /// A user's stays in a room on this worker, and since when all are known. None: it is gone.
+    pub async fn visits(&self, room: RoomId, user: UserId) -> Option<(Timestamp, Vec<Visit>)> {
+        self.addr.send(Visits { room, user }).await.ok().flatten()
     }
 }
 
@@ -196,4 +202,11 @@ pub(super) struct Survey;
 pub(super) struct Look {
     pub(super) room: RoomId,
     pub(super) seats: Vec<Arc<Seat>>,
+}
+
+#[derive(Message)]
+#[rtype(result = "Option<(Timestamp, Vec<Visit>)>")]
+pub(super) struct Visits {
+    pub(super) room: RoomId,
+    pub(super) user: UserId,
 }

@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 
+use crate::domain::clock;
 use crate::domain::figures::Ledger;
 use crate::protocol::{Dialect, Frame};
 
 use super::ledger::Tally;
 use super::outlet::{self, Slot};
 use super::seat::Seat;
+use super::stays::{Since, Visit, Why, untaken};
 use super::step::Whisper;
 
 /// A seat, as this worker serves it.
@@ -27,14 +29,21 @@ pub(super) struct Sitting {
     pub missed: bool,
     /// Its account when last looked at; most are looked at by nobody.
     pub audited: Option<Box<Ledger>>,
+    since: Since,
+    missing: Option<(i64, Why)>,
+    /// Frames that were left out for it.
+    spared: u64,
 }
 
 impl Sitting {
-    pub(super) fn new(seat: Arc<Seat>) -> Self {
+    pub(super) fn new(seat: Arc<Seat>, since: Since) -> Self {
         Self {
             slot: seat.slot,
             dialect: seat.dialect,
             seat,
+            since,
+            missing: None,
+            spared: 0,
             lags: false,
             tally: Tally::default(),
             before: 0,
@@ -50,10 +59,41 @@ impl Sitting {
         self.audited.as_deref().copied().unwrap_or_default()
     }
 
-    /// The same socket's new seat.
-    pub(super) fn sits_on(&mut self, seat: Arc<Seat>) {
+    /// It joined again, with a new seat and the same account.
+    pub(super) fn sits_anew(&mut self, seat: Arc<Seat>, since: Since) {
         (self.slot, self.dialect) = (seat.slot, seat.dialect);
-        self.seat = seat;
+        (self.seat, self.since) = (seat, since);
+        (self.lags, self.missed, self.missing) = (false, false, None);
+    }
+
+    /// Does without so many frames.
+    fn spare(&mut self, frames: usize) {
+        self.tally.dropped(frames as u64);
+        self.spared += frames as u64;
+    }
+
+    /// It is handed no event from this one on, which would have been so many frames.
+    pub(super) fn misses(&mut self, from: i64, why: Why, frames: usize) {
+        self.spare(frames);
+        self.missing.get_or_insert((from, why));
+    }
+
+    /// The user's stay until now, or until its end; none of a guest.
+    pub(super) fn visit(&self, reached: i64, is_over: bool) -> Option<Visit> {
+        let left_at = is_over.then(clock::now);
+        let lives_on = is_over && outlet::find(self.seat.slot).is_some();
+        Some(Visit {
+            user: self.seat.user()?,
+            session: self.seat.session,
+            slot: self.seat.slot,
+            dialect: self.seat.dialect,
+            came: self.seat.since,
+            since: self.since,
+            missed: self.missing,
+            reached,
+            untaken: untaken(self.tally.against(0), self.spared, lives_on),
+            left_at,
+        })
     }
 
     /// An admin's word, on native sockets alone.
@@ -78,7 +118,7 @@ impl Sitting {
         if let Some(outlet) = &outlet {
             outlet.deliver(std::slice::from_ref(frame), Some(&mut self.tally));
         } else {
-            self.tally.dropped(1);
+            self.spare(1);
         }
         if whisper.lasts {
             self.missed = outlet.is_none();

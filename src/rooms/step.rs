@@ -9,6 +9,7 @@ use crate::protocol::{CloseCode, Dialect, Frame};
 
 use super::admission::Held;
 use super::seat::Seat;
+use super::stays::Since;
 
 /// A frame for each dialect that is present in the room.
 #[derive(Clone, Debug, Default)]
@@ -44,8 +45,8 @@ impl Said {
 /// What a room wants of its sockets on one worker.
 #[derive(Debug)]
 pub enum Step {
-    /// A socket joins at this `seq`; it gets these frames first, then everything that follows.
-    Attach(Arc<Seat>, Vec<Frame>, i64),
+    /// A socket joins here; it gets these frames first, then everything that follows.
+    Attach(Arc<Seat>, Vec<Frame>, Since),
     /// A socket goes, having been due so many frames; with a code it is told, without one it went
     /// by itself.
     Detach(SessionId, Option<CloseCode>, u64),

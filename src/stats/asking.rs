@@ -48,7 +48,7 @@ pub(super) struct Others {
     rooms: Lasting<Vec<RoomLoad>>,
 }
 
-async fn ask<T: DeserializeOwned>(rooms: &Rooms, question: Question) -> Said<T> {
+pub(super) async fn ask<T: DeserializeOwned>(rooms: &Rooms, question: Question) -> Said<T> {
     let (said, missing) = rooms.bus().ask(To::Others, question).await.read::<T>();
     Said { answers: said.into_iter().map(|(_, answer)| answer).collect(), missing }
 }
@@ -88,6 +88,12 @@ impl Stats {
             match question {
                 Question::Load => reply.answer(&self.own().await.1),
                 Question::Rooms => reply.answer(&self.rooms.loads().await.1),
+                Question::Stays { room, user, seq, kind } => {
+                    // Without an answer this node is missing, as it should be.
+                    if let Ok(stays) = self.rooms.stays(room, user, seq, kind).await {
+                        reply.answer(&stays);
+                    }
+                }
                 Question::Subject { room, whom } => {
                     reply.answer(&SubjectSaid::from(self.rooms.subject_here(room, whom).await));
                 }

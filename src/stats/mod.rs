@@ -3,6 +3,7 @@
 //! answers for a second.
 
 mod asking;
+mod delivery;
 mod listing;
 mod merging;
 mod process;
@@ -17,6 +18,7 @@ use crate::bus::{Figures, View};
 use crate::domain::figures::{Ledger, Load, RoomDetail, RoomLoad};
 use crate::domain::{NodeId, RoomId, Timestamp};
 use crate::rooms::Rooms;
+pub use delivery::Delivery;
 pub use listing::{BadCursor, Sort};
 pub use watching::{EVERY, Watcher};
 

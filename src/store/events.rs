@@ -112,6 +112,34 @@ impl Store {
         Ok(row.map(|row| row.try_get("", "seq")).transpose()?)
     }
 
+    /// The event with this `seq`, while it is kept.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn event_at(&self, room: RoomId, seq: i64) -> Result<Option<Event>, StoreError> {
+        Ok(self.page("e.seq = $2", room, seq, 1).await?.pop())
+    }
+
+    /// How many messages there are from this `seq` to that one.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn count_messages(
+        &self,
+        room: RoomId,
+        from: i64,
+        to: i64,
+    ) -> Result<u64, StoreError> {
+        let db = self.read(For::History);
+        let sql = "SELECT count(*) AS messages FROM event
+                   WHERE room = $1 AND seq >= $2 AND seq <= $3 AND kind = 'message'";
+        let values = [room.0.into(), from.into(), to.into()];
+        let query = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
+        let row = db.query_one_raw(query).await?;
+        let messages: Option<i64> = row.map(|row| row.try_get("", "messages")).transpose()?;
+        Ok(messages.and_then(|messages| u64::try_from(messages).ok()).unwrap_or(0))
+    }
+
     /// The newest message of each of these rooms that has one.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ mod support;
 
 mod accounts;
 mod admin;
+mod admin_delivery;
 mod admin_rooms;
 mod admin_users;
 mod admin_words;

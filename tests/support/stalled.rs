@@ -25,7 +25,16 @@ pub struct Stalled {
 impl Stalled {
     /// A guest in this room, whose window of the network is small.
     pub async fn guest_in(server: &Server, room: &str) -> Self {
-        let line = format!("Sec-WebSocket-Protocol: {V1}\r\n");
+        Self::with(server, room, "").await
+    }
+
+    /// The same with an account.
+    pub async fn user_in(server: &Server, room: &str, access: &str) -> Self {
+        Self::with(server, room, &format!("Authorization: Bearer {access}\r\n")).await
+    }
+
+    async fn with(server: &Server, room: &str, more: &str) -> Self {
+        let line = format!("Sec-WebSocket-Protocol: {V1}\r\n{more}");
         let mut socket = RawSocket::open_with(server.addr(), "/ws/", &line, Some(4_096)).await;
         let join = json!({"type": "join", "room": room}).to_string();
         socket.write(&frame(whole(TEXT), join.as_bytes())).await;

@@ -2,6 +2,7 @@
 //! beside, and what became of them in `audit`. Handlers for `routes` only.
 
 pub mod audit;
+pub mod delivery;
 pub mod rooms;
 pub mod stream;
 pub mod users;
