@@ -111,7 +111,7 @@ pub(super) async fn run(settings: Settings, act: Act) -> anyhow::Result<()> {
 async fn list(store: &Store) -> anyhow::Result<()> {
     let mut after = None;
     loop {
-        let users = store.users(after, PAGE).await?;
+        let users = store.users(after, None, PAGE).await?;
         let Some(last) = users.last() else { return Ok(()) };
         after = Some(UserId(last.card.id));
         for user in &users {

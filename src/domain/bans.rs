@@ -22,6 +22,17 @@ pub enum Subject {
     Address(IpAddr),
 }
 
+impl Subject {
+    /// The user, when it is one.
+    #[must_use]
+    pub const fn user(self) -> Option<UserId> {
+        match self {
+            Self::User(user) => Some(user),
+            Self::Guest(_) | Self::Address(_) => None,
+        }
+    }
+}
+
 impl fmt::Display for Subject {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

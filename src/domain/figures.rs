@@ -249,6 +249,9 @@ pub struct SessionInRoom {
     pub user_id: Option<i64>,
     /// The guest behind it, null for users.
     pub guest: Option<Uuid>,
+    /// What he calls himself there, where he said so when he joined.
+    #[serde(default)]
+    pub nick_name: Option<String>,
     /// Where it comes from.
     pub ip: String,
     /// The node that holds it.

@@ -148,8 +148,13 @@ pub struct Moves {
 pub enum Question {
     /// The node's figures.
     Load,
-    /// Its live rooms' figures.
-    Rooms,
+    /// The figures of those of these rooms that live there.
+    Rooms {
+        /// Which.
+        rooms: Vec<RoomId>,
+    },
+    /// In which rooms something is said there, and how much of it.
+    Busiest,
     /// One room with its people and sockets.
     Room {
         /// Which.

@@ -95,8 +95,14 @@ async fn scrape(
     metrics: web::Data<Metrics>,
 ) -> Result<HttpResponse, ApiError> {
     let (load, ledger) = (stats.own().await.1.load, stats.ledger().await);
-    let (queries, bus) = (store.queries(), stats.bus_figures());
+    let (queries, bus, readings) = (store.queries(), stats.bus_figures(), stats.readings());
     let counted = [
+        Counted {
+            name: "hubbub_figures_read_total",
+            help: "Rounds of asking rooms for their figures: all of them, or one with its people.",
+            label: "of",
+            counts: &readings,
+        },
         Counted {
             name: "hubbub_store_queries_total",
             help: "Queries that read the database.",

@@ -58,7 +58,7 @@ pub fn configure(config: &mut ServiceConfig) {
     at("/api/admin/rooms/{id}/delivery/").get(admin::delivery::delivery).into(config);
     at("/api/admin/rooms/{id}/close/").post(admin::rooms::close).into(config);
     at("/api/admin/rooms/{id}/kick/").post(admin::rooms::kick).into(config);
-    at("/api/admin/rooms/{id}/ban/").post(admin::rooms::ban).into(config);
+    at("/api/admin/rooms/{id}/ban/").get(admin::rooms::bans).post(admin::rooms::ban).into(config);
     at("/api/admin/rooms/{id}/unban/").post(admin::rooms::unban).into(config);
     at("/api/admin/messages/{id}/").delete(admin::words::delete_message).into(config);
     at("/api/admin/announce/").post(admin::words::announce).into(config);

@@ -13,10 +13,11 @@ use crate::domain::UserId;
 use crate::rooms::Rooms;
 use crate::store::Store;
 
-/// All users but the caller, by id.
+/// All users but the caller, by id, or those of them that are searched for.
 #[utoipa::path(get, path = "/api/users/", tag = "accounts",
     security(("bearer" = []), ("cookie" = [])),
     params(("limit" = Option<u32>, Query, description = "Rows at most; 200 when missing, never over 500."),
+        ("q" = Option<String>, Query, description = "Part of a name or an e-mail."),
         ("after" = Option<String>, Query, description = "From a `Link`.")),
     responses((status = 200, description = "Users; `Link` leads to more.", body = [PersonOnline]),
         BadInput, Unauthorized, Busy))]
@@ -28,7 +29,7 @@ pub async fn list(
 ) -> Result<HttpResponse, ApiError> {
     let (limit, after) = (query.limit()?, query.number("after")?.map(UserId));
     // One more than the page to see whether it is cut, and one for the caller.
-    let mut rows = store.users(after, u64::from(limit) + 2).await?;
+    let mut rows = store.users(after, query.get("q"), u64::from(limit) + 2).await?;
     rows.retain(|row| row.card.id != caller.id().0);
     let page = Page::cut(&query, rows, limit, |row| row.card.id.to_string());
     let online: HashSet<i64> = rooms.online().into_iter().map(|user| user.id.0).collect();

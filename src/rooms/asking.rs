@@ -1,7 +1,7 @@
 //! What a native socket asks a room: who is here, and what was said. Part of the room's actor;
 //! answers are frames, made where the state is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use actix::prelude::*;
@@ -18,6 +18,8 @@ use super::room::Room;
 
 /// People in one answer.
 const PEOPLE: usize = 500;
+/// Names of guests in one answer.
+const GUEST_NAMES: usize = 100;
 
 /// Who is here?
 #[derive(Message)]
@@ -39,8 +41,12 @@ impl Handler<AskWho> for Room {
     fn handle(&mut self, asked: AskWho, _: &mut Self::Context) -> Self::Result {
         self.state.may_post(asked.by, asked.from, clock::now())?;
         let mut users: BTreeMap<i64, WhoRow> = BTreeMap::new();
+        let mut guest_names = BTreeSet::new();
         for seat in self.state.seats() {
-            let Some(card) = &seat.card else { continue };
+            let Some(card) = &seat.card else {
+                guest_names.extend(seat.nick_name.clone());
+                continue;
+            };
             let row = users.entry(card.id).or_insert_with(|| WhoRow {
                 user_id: card.id,
                 username: card.username.clone(),
@@ -63,10 +69,12 @@ impl Handler<AskWho> for Room {
             .collect();
         let more = members.len() > PEOPLE;
         members.truncate(PEOPLE);
+        let guest_names: Vec<_> = guest_names.into_iter().take(GUEST_NAMES).collect();
         let who = Who {
             chat_id: self.id(),
             active_users: people,
             guests,
+            guest_names: &guest_names,
             members: &members,
             as_of: clock::now(),
             more,

@@ -278,7 +278,8 @@ impl Handler<Look> for Shard {
                 ledger,
             })
         };
-        MessageResult(seats.into_iter().map(look).collect())
+        let figures = group.map(Group::figures).unwrap_or_default();
+        MessageResult((figures, seats.into_iter().map(look).collect()))
     }
 }
 

@@ -154,6 +154,7 @@ pub fn session_row(seat: &Seat, looked: Looked, node: &str) -> SessionInRoom {
             Author::Guest(id) => Some(id),
             Author::User(_) => None,
         },
+        nick_name: seat.nick_name.clone(),
         ip: seat.ip.to_string(),
         node: node.to_owned(),
         since: seat.since,

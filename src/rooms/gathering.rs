@@ -4,7 +4,9 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use futures_util::future::join_all;
 
 use crate::domain::fates::{Stay, Stays};
 use crate::domain::figures::{Durations, Ledger, Load, Rate, RoomDetail, RoomLoad};
@@ -17,6 +19,8 @@ use super::{Rooms, Seat};
 
 /// Figures are gathered at most once in this time, whoever asks.
 const FIGURES_LAST_MICROS: u64 = 1_000_000;
+/// Rooms asked at the same time.
+const ASKED_AT_ONCE: usize = 64;
 /// Stays of one user in one answer; those that an event fell into come first.
 const STAYS: usize = 100;
 
@@ -24,12 +28,28 @@ const STAYS: usize = 100;
 #[derive(Clone)]
 pub(super) struct Gathered {
     at: Timestamp,
+    /// When all had answered: who waited meanwhile is not to ask all of them again.
+    done: Timestamp,
     rooms: Arc<Vec<RoomLoad>>,
     total: Load,
     ledger: Ledger,
 }
 
+/// How often rooms were asked for their figures.
+#[derive(Default)]
+pub(super) struct Readings {
+    all: AtomicU64,
+    one: AtomicU64,
+}
+
 impl Rooms {
+    /// How often all rooms were asked for their figures, and how often one with its people.
+    #[must_use]
+    pub fn readings(&self) -> [(&'static str, u64); 2] {
+        let Readings { all, one } = &self.readings;
+        [("all", all.load(Ordering::Relaxed)), ("one", one.load(Ordering::Relaxed))]
+    }
+
     /// Every live room's own figures, asked of the rooms and Shards; at most one round a second,
     /// whoever asks. The time is when they were asked.
     pub async fn loads(&self) -> (Timestamp, Arc<Vec<RoomLoad>>) {
@@ -51,15 +71,14 @@ impl Rooms {
     /// One live room with its people and sockets, at most `limit` of each. None: it isn't live.
     pub async fn detail(&self, room: RoomId, limit: usize) -> Option<RoomDetail> {
         let handle = self.directory.send(room, |_| false)?;
+        self.readings.one.fetch_add(1, Ordering::Relaxed);
         let snapshot = handle.addr.send(Snapshot { seats: limit }).await.ok()?;
         let (mut figures, mut looked) = (GroupFigures::default(), HashMap::new());
         for shard in self.shards.all() {
-            if let Some(group) = shard.survey().await.0.get(&room) {
-                figures.add(group);
-            }
             let is_here = |seat: &&Arc<Seat>| seat.slot.worker == shard.worker;
             let here: Vec<_> = snapshot.seats().iter().filter(is_here).cloned().collect();
-            let seen = shard.look(room, here.clone()).await;
+            let (group, seen) = shard.look(room, here.clone()).await;
+            figures.add(&group);
             looked.extend(here.into_iter().map(|seat| seat.session).zip(seen));
         }
         let row = |seat: &Arc<Seat>| {
@@ -121,16 +140,18 @@ impl Rooms {
         let mut gathered = self.gathered.lock().await;
         let now = clock::now();
         match &*gathered {
-            Some(fresh) if now.micros_since(fresh.at) < FIGURES_LAST_MICROS => fresh.clone(),
+            Some(fresh) if now.micros_since(fresh.done) < FIGURES_LAST_MICROS => fresh.clone(),
             _ => gathered.insert(self.gather(now).await).clone(),
         }
     }
 
     async fn gather(&self, now: Timestamp) -> Gathered {
+        self.readings.all.fetch_add(1, Ordering::Relaxed);
         // The rooms first: each has the Shards balance its accounts.
         let mut snapshots = Vec::new();
-        for handle in self.directory.handles() {
-            snapshots.extend(handle.addr.send(Snapshot { seats: 0 }).await);
+        for some in self.directory.handles().chunks(ASKED_AT_ONCE) {
+            let asked = some.iter().map(|handle| handle.addr.send(Snapshot { seats: 0 }));
+            snapshots.extend(join_all(asked).await.into_iter().flatten());
         }
         let mut groups: HashMap<RoomId, GroupFigures> = HashMap::new();
         let mut ledger = Ledger::default();
@@ -165,7 +186,7 @@ impl Rooms {
         total.fanout_ms = fanout.percentiles();
         total.store_ms = self.store.writer().figures().store_time.percentiles();
         total.refused = self.refusals.load(Ordering::Relaxed);
-        Gathered { at: now, rooms: Arc::new(rooms), total, ledger }
+        Gathered { at: now, done: clock::now(), rooms: Arc::new(rooms), total, ledger }
     }
 
     fn live_load(

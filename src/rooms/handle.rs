@@ -21,7 +21,7 @@ use super::admission::Admission;
 use super::chats;
 use super::control::{Control, Perform};
 use super::directory::Directory;
-use super::gathering::Gathered;
+use super::gathering::{Gathered, Readings};
 use super::gauge::Online;
 use super::joining::{Join, Leave};
 use super::membership::{ChangeMember, Reload};
@@ -63,6 +63,7 @@ pub struct Reach {
     questions: Mutex<mpsc::Receiver<Asked>>,
     pub(super) online: Arc<Online>,
     pub(super) refusals: AtomicU64,
+    pub(super) readings: Readings,
     pub(super) gathered: Mutex<Option<Gathered>>,
     pub(super) node: Arc<str>,
 }
@@ -117,6 +118,7 @@ impl Rooms {
             questions: Mutex::new(questions),
             online,
             refusals: AtomicU64::default(),
+            readings: Readings::default(),
             gathered: Mutex::default(),
             node: node.into(),
         })))

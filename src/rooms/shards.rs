@@ -73,8 +73,8 @@ impl ShardHandle {
         self.addr.send(Survey).await.unwrap_or_default()
     }
 
-    /// What these sockets of a room look like from here.
-    pub async fn look(&self, room: RoomId, seats: Vec<Arc<Seat>>) -> Vec<Looked> {
+    /// What a room's group did here, and what these sockets of it look like.
+    pub async fn look(&self, room: RoomId, seats: Vec<Arc<Seat>>) -> (GroupFigures, Vec<Looked>) {
         self.addr.send(Look { room, seats }).await.unwrap_or_default()
     }
 
@@ -198,7 +198,7 @@ pub struct Looked {
 pub(super) struct Survey;
 
 #[derive(Message)]
-#[rtype(result = "Vec<Looked>")]
+#[rtype(result = "(GroupFigures, Vec<Looked>)")]
 pub(super) struct Look {
     pub(super) room: RoomId,
     pub(super) seats: Vec<Arc<Seat>>,

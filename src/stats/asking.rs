@@ -1,6 +1,7 @@
 //! Figures over nodes: what this one answers when another asks, and what the others answer. Part
 //! of `stats`; how answers become one, `merging` knows.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,10 +15,13 @@ use crate::domain::nodes::{Question, SubjectSaid};
 use crate::domain::{NodeId, RoomId};
 use crate::rooms::Rooms;
 
-use super::{DETAIL_MAX, NodeLoad, Stats};
+use super::{DETAIL_MAX, NodeLoad, Stats, merging};
 
 /// Others are asked at most once in this time, whoever wants to know.
 const ANSWERS_LAST: Duration = Duration::from_secs(1);
+
+/// Rooms of a node whose rates it says; the others count as silent.
+const BUSIEST: usize = 5_000;
 
 /// What the others answered, and who did not.
 #[derive(Clone, Debug)]
@@ -32,8 +36,11 @@ struct RoomSaid {
     room: Option<RoomDetail>,
 }
 
-/// An answer that is good for a moment.
-struct Lasting<T>(Mutex<Option<(Instant, Arc<Said<T>>)>>);
+/// The answer to the last question, and when it was asked.
+type Last<T> = (Instant, Question, Arc<Said<T>>);
+
+/// That answer, good for a moment.
+struct Lasting<T>(Mutex<Option<Last<T>>>);
 
 impl<T> Default for Lasting<T> {
     fn default() -> Self {
@@ -46,6 +53,7 @@ impl<T> Default for Lasting<T> {
 pub(super) struct Others {
     loads: Lasting<NodeLoad>,
     rooms: Lasting<Vec<RoomLoad>>,
+    busiest: Lasting<Vec<(RoomId, f64)>>,
 }
 
 pub(super) async fn ask<T: DeserializeOwned>(rooms: &Rooms, question: Question) -> Said<T> {
@@ -56,15 +64,22 @@ pub(super) async fn ask<T: DeserializeOwned>(rooms: &Rooms, question: Question) 
 impl<T: DeserializeOwned> Lasting<T> {
     async fn get(&self, rooms: &Rooms, question: Question) -> Arc<Said<T>> {
         let mut last = self.0.lock().await;
-        if let Some((at, said)) = last.as_ref()
+        if let Some((at, asked, said)) = last.as_ref()
+            && *asked == question
             && at.elapsed() < ANSWERS_LAST
         {
             return Arc::clone(said);
         }
-        let said = Arc::new(ask(rooms, question).await);
-        *last = Some((Instant::now(), Arc::clone(&said)));
+        let said = Arc::new(ask(rooms, question.clone()).await);
+        *last = Some((Instant::now(), question, Arc::clone(&said)));
         said
     }
+}
+
+/// The figures of those of these rooms that are there.
+pub(super) fn only(rooms: &[RoomId], loads: &[RoomLoad]) -> Vec<RoomLoad> {
+    let wanted: HashSet<RoomId> = rooms.iter().copied().collect();
+    loads.iter().filter(|load| wanted.contains(&load.room_id)).cloned().collect()
 }
 
 impl Stats {
@@ -72,8 +87,12 @@ impl Stats {
         self.others.loads.get(&self.rooms, Question::Load).await
     }
 
-    pub(super) async fn other_rooms(&self) -> Arc<Said<Vec<RoomLoad>>> {
-        self.others.rooms.get(&self.rooms, Question::Rooms).await
+    pub(super) async fn other_rooms(&self, rooms: Vec<RoomId>) -> Arc<Said<Vec<RoomLoad>>> {
+        self.others.rooms.get(&self.rooms, Question::Rooms { rooms }).await
+    }
+
+    pub(super) async fn other_busiest(&self) -> Arc<Said<Vec<(RoomId, f64)>>> {
+        self.others.busiest.get(&self.rooms, Question::Busiest).await
     }
 
     pub(super) async fn elsewhere(&self, room: RoomId, limit: usize) -> Said<RoomDetail> {
@@ -87,7 +106,12 @@ impl Stats {
         while let Some((question, reply)) = self.rooms.next_question().await {
             match question {
                 Question::Load => reply.answer(&self.own().await.1),
-                Question::Rooms => reply.answer(&self.rooms.loads().await.1),
+                Question::Rooms { rooms } => {
+                    reply.answer(&only(&rooms, &self.rooms.loads().await.1));
+                }
+                Question::Busiest => {
+                    reply.answer(&merging::busiest(&self.rooms.loads().await.1, BUSIEST));
+                }
                 Question::Stays { room, user, seq, kind } => {
                     // Without an answer this node is missing, as it should be.
                     if let Ok(stays) = self.rooms.stays(room, user, seq, kind).await {
@@ -99,7 +123,7 @@ impl Stats {
                 }
                 Question::Room { room, limit } => {
                     let limit = limit.min(DETAIL_MAX + 1);
-                    reply.answer(&RoomSaid { room: self.rooms.detail(room, limit).await });
+                    reply.answer(&RoomSaid { room: self.own_detail(room, limit).await });
                 }
             }
         }

@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use crate::bus::presence::RoomSeen;
 use crate::domain::RoomId;
 use crate::domain::figures::{Load, RoomDetail, RoomLoad, UserInRoom};
+
+use super::listing::Row;
 
 /// A count of which each node has a share and which may overlap: as presence has it, which may be
 /// a second behind the nodes' own words, but never less than one of them or more than all.
@@ -37,8 +40,41 @@ pub(super) fn total(loads: &[Load], users: u64, rooms: u64) -> Load {
     total
 }
 
-/// Each room once. `people`: as presence knows them, by room.
+/// Every live room once, with what it is sorted by: presence knows the people of all nodes, and who
+/// speaks there is the busiest node's word.
+pub(super) fn index<'a>(
+    own: &'a [RoomLoad],
+    seen: &'a [RoomSeen],
+    rates: impl IntoIterator<Item = (RoomId, f64)>,
+) -> Vec<Row<'a>> {
+    let mut rows: HashMap<RoomId, Row<'_>> =
+        own.iter().map(|load| (load.room_id, Row::from(load))).collect();
+    for RoomSeen { room, tag, active_users, .. } in seen {
+        let row = Row { room: *room, name: tag.name.as_deref(), people: 0, messages_per_s: 0.0 };
+        let row = rows.entry(*room).or_insert(row);
+        row.people = row.people.max(*active_users);
+    }
+    for (room, rate) in rates {
+        if let Some(row) = rows.get_mut(&room) {
+            row.messages_per_s = row.messages_per_s.max(rate);
+        }
+    }
+    rows.into_values().collect()
+}
+
+/// The rooms that speak, the busiest first.
+pub(super) fn busiest(own: &[RoomLoad], most: usize) -> Vec<(RoomId, f64)> {
+    let rates = own.iter().map(|load| (load.room_id, load.messages_per_s));
+    let mut rates: Vec<_> = rates.filter(|(_, rate)| *rate > 0.0).collect();
+    rates.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+    rates.truncate(most);
+    rates
+}
+
+/// These rooms, each once and in this order; who nobody spoke of is left out. `people`: as presence
+/// knows them, by room.
 pub(super) fn rooms(
+    page: &[RoomId],
     said: impl IntoIterator<Item = RoomLoad>,
     people: &HashMap<RoomId, u64>,
 ) -> Vec<RoomLoad> {
@@ -47,7 +83,7 @@ pub(super) fn rooms(
         shares.entry(load.room_id).or_default().push(load);
     }
     let of = |room: &RoomId| people.get(room).copied().unwrap_or(0);
-    shares.into_iter().filter_map(|(room, shares)| merged(shares, of(&room))).collect()
+    page.iter().filter_map(|room| merged(shares.remove(room)?, of(room))).collect()
 }
 
 /// One room, of which there is a share at least.
@@ -103,7 +139,11 @@ pub(super) fn detail(said: Vec<RoomDetail>, people: u64, limit: usize) -> Option
 mod tests {
     use super::*;
     use crate::domain::figures::{Ledger, Percentiles};
-    use crate::domain::ids;
+    use crate::domain::nodes::RoomTag;
+    use crate::domain::{RoomKind, ids};
+    use std::collections::HashSet;
+
+    use super::super::{Sort, Wanted, listing};
 
     fn share(room: RoomId, node: &str, people: u64, per_s: f64) -> RoomLoad {
         RoomLoad {
@@ -138,14 +178,66 @@ mod tests {
     fn a_room_on_two_nodes_is_one_and_its_messages_are_not_counted_twice() {
         let (one, two) = (RoomId(ids::random()), RoomId(ids::random()));
         let said = [share(one, "b", 2, 3.0), share(two, "b", 1, 1.0), share(one, "a", 2, 4.0)];
-        let merged = rooms(said, &HashMap::from([(one, 3)]));
-        assert_eq!(merged.len(), 2);
-        let room = merged.iter().find(|room| room.room_id == one).expect("it is there");
+        let merged = rooms(&[two, one, RoomId(ids::random())], said, &HashMap::from([(one, 3)]));
+        let [other, room] = &merged[..] else { panic!("{merged:?}") };
+        assert_eq!(other.room_id, two);
         assert_eq!((room.active_users, room.sessions, room.queued_bytes), (3, 4, 4));
         assert_eq!(room.nodes, ["a", "b"]);
         assert!((room.messages_per_s - 4.0).abs() < 1e-9);
         assert!((room.fanout_ms.p50 - 4.0).abs() < 1e-9);
         assert!((room.deliveries_per_s - 2.0).abs() < 1e-9);
+    }
+
+    /// With 10,000 rooms on each of two nodes and 100,000 people, what goes between them for a page
+    /// is that page and, for one order, who speaks.
+    #[test]
+    fn a_page_of_many_rooms_on_two_nodes_is_the_right_one_and_asks_for_no_more() {
+        let ids: Vec<RoomId> = (0..15_000).map(|_| RoomId(ids::random())).collect();
+        let rate = |n: usize| match n % 7 {
+            0 => f64::from(u8::try_from(n % 101).unwrap_or(0)),
+            _ => 0.0,
+        };
+        // 5,000 rooms live on both.
+        let a: Vec<_> = (0..10_000).map(|n| share(ids[n], "a", 5, rate(n))).collect();
+        let b: Vec<_> = (5_000..15_000).map(|n| share(ids[n], "b", 5, rate(n) / 2.0)).collect();
+        let tag = RoomTag { kind: RoomKind::Named, name: None, by_guest: false };
+        let seen = |n: usize| RoomSeen {
+            room: ids[n],
+            tag: tag.clone(),
+            active_users: if (5_000..10_000).contains(&n) { 10 } else { 5 },
+            sessions: 10,
+        };
+        let seen: Vec<_> = (0..15_000).map(seen).collect();
+        let people: HashMap<RoomId, u64> =
+            seen.iter().map(|room| (room.room, room.active_users)).collect();
+        for sort in [Sort::ActiveUsers, Sort::MessagesPerS] {
+            let rates = if sort == Sort::MessagesPerS { busiest(&b, 5_000) } else { Vec::new() };
+            assert!(rates.len() < 2_000, "who is silent is not spoken of");
+            let rows = index(&a, &seen, rates);
+            assert_eq!(rows.len(), 15_000);
+            let (mut after, mut last, mut all) = (None, f64::MAX, HashSet::new());
+            for _ in 0..3 {
+                let wanted = Wanted { sort, q: None, limit: 50, after };
+                let (page, next) = listing::page(&rows, &wanted).expect("a page");
+                let asked: HashSet<RoomId> = page.iter().copied().collect();
+                let said = a.iter().chain(&b).filter(|load| asked.contains(&load.room_id));
+                let shown = rooms(&page, said.cloned(), &people);
+                assert_eq!((shown.len(), asked.len()), (50, 50));
+                for room in &shown {
+                    let by = if sort == Sort::MessagesPerS {
+                        room.messages_per_s
+                    } else {
+                        f64::from(u8::try_from(room.active_users).unwrap_or(0))
+                    };
+                    assert!(by <= last, "{by} after {last}");
+                    last = by;
+                    assert!(all.insert(room.room_id), "no room comes twice");
+                }
+                after = next;
+            }
+            let first = if sort == Sort::MessagesPerS { 100.0 } else { 10.0 };
+            assert!(last > first / 2.0, "the greatest come first");
+        }
     }
 
     #[test]

@@ -1,14 +1,16 @@
 //! Live figures in the shapes of CONTRACT section 5: asked of the rooms and of other nodes, added
-//! up, sorted, searched and paged. Called by `http/admin` and `http/ops`. Keeps nothing but others'
+//! up, sorted, searched and paged. Called by `http/admin` and `http/ops`. Keeps nothing but
 //! answers for a second.
 
 mod asking;
 mod delivery;
+mod details;
 mod listing;
 mod merging;
 mod process;
 mod watching;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -19,6 +21,7 @@ use crate::domain::figures::{Ledger, Load, RoomDetail, RoomLoad};
 use crate::domain::{NodeId, RoomId, Timestamp};
 use crate::rooms::Rooms;
 pub use delivery::Delivery;
+use listing::Row;
 pub use listing::{BadCursor, Sort};
 pub use watching::{EVERY, Watcher};
 
@@ -113,6 +116,7 @@ pub struct Stats {
     rooms: Rooms,
     node: Arc<Node>,
     others: Arc<asking::Others>,
+    details: Arc<details::Details>,
     watched: Arc<watching::Watched>,
 }
 
@@ -124,7 +128,13 @@ impl Stats {
     /// Over these rooms, on this node.
     #[must_use]
     pub fn new(rooms: Rooms, node: Node) -> Self {
-        Self { rooms, node: Arc::new(node), others: Arc::default(), watched: Arc::default() }
+        Self {
+            rooms,
+            node: Arc::new(node),
+            others: Arc::default(),
+            details: Arc::default(),
+            watched: Arc::default(),
+        }
     }
 
     /// What became of the frames that rooms had for sockets.
@@ -150,6 +160,12 @@ impl Stats {
     #[must_use]
     pub fn bus_figures(&self) -> Figures {
         self.rooms.bus().figures()
+    }
+
+    /// How often rooms were asked for their figures.
+    #[must_use]
+    pub fn readings(&self) -> [(&'static str, u64); 2] {
+        self.rooms.readings()
     }
 
     /// All there is, and each node's part in it.
@@ -178,12 +194,23 @@ impl Stats {
     /// The cursor is not one of this list's.
     pub async fn rooms(&self, wanted: &Wanted) -> Result<RoomsPage, BadCursor> {
         let (as_of, own) = self.rooms.loads().await;
-        let said = self.other_rooms().await;
-        let people = self.rooms.bus().view(View::rooms).into_iter();
-        let people = people.map(|seen| (seen.room, seen.active_users)).collect();
-        let others = said.answers.iter().flatten();
-        let loads = merging::rooms(own.iter().chain(others).cloned(), &people);
-        let (rooms, next) = listing::page(&loads, wanted)?;
+        if self.rooms.bus().is_alone() {
+            let rows: Vec<Row<'_>> = own.iter().map(Row::from).collect();
+            let (page, next) = listing::page(&rows, wanted)?;
+            let rooms = merging::rooms(&page, asking::only(&page, &own), &HashMap::new());
+            return Ok(RoomsPage { as_of, rooms, next, missing: Vec::new() });
+        }
+        // What rooms are sorted by is known here or short; the rest is asked for this page alone.
+        let seen = self.rooms.bus().view(View::rooms);
+        let busiest = match wanted.sort {
+            Sort::MessagesPerS => self.other_busiest().await.answers.concat(),
+            Sort::ActiveUsers | Sort::Name => Vec::new(),
+        };
+        let (page, next) = listing::page(&merging::index(&own, &seen, busiest), wanted)?;
+        let said = self.other_rooms(page.clone()).await;
+        let people = seen.iter().map(|seen| (seen.room, seen.active_users)).collect();
+        let shares = asking::only(&page, &own).into_iter().chain(said.answers.concat());
+        let rooms = merging::rooms(&page, shares, &people);
         Ok(RoomsPage { as_of, rooms, next, missing: names(&said.missing) })
     }
 
@@ -205,7 +232,7 @@ impl Stats {
         let wanted = skipped + limit + 1;
         let said = self.elsewhere(room, wanted).await;
         let mut shares = said.answers;
-        shares.extend(self.rooms.detail(room, wanted).await);
+        shares.extend(self.own_detail(room, wanted).await);
         let people = self.rooms.bus().view(|view| view.people(room));
         let people = people.users.len() as u64 + people.guests;
         Ok(merging::detail(shares, people, wanted).map(|mut detail| {

@@ -5,7 +5,8 @@ use entity::{room, user};
 use sea_orm::ActiveValue::{NotSet, Set};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, ExprTrait, PaginatorTrait,
-    QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
+    QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, Func, LikeExpr},
 };
 
 use super::error::unique_violation;
@@ -90,9 +91,20 @@ impl Store {
     pub async fn users(
         &self,
         after: Option<UserId>,
+        part: Option<&str>,
         limit: u64,
     ) -> Result<Vec<UserRow>, StoreError> {
-        let rows = user::Entity::find()
+        let mut found = user::Entity::find();
+        if let Some(part) = part {
+            let part: String = part.chars().flat_map(char::to_lowercase).collect();
+            let part = part.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+            let like = LikeExpr::new(format!("%{part}%")).escape('\\');
+            let has = |column: user::Column| {
+                Expr::expr(Func::lower(Expr::col(column))).like(like.clone())
+            };
+            found = found.filter(has(user::Column::Username).or(has(user::Column::Email)));
+        }
+        let rows = found
             .filter(user::Column::Id.gt(after.map_or(i64::MIN, |id| id.0)))
             .order_by_asc(user::Column::Id)
             .limit(limit)

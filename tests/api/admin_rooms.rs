@@ -115,11 +115,17 @@ on_both_engines! {
             server.native_room(name).bearer(&alice.access).turned_away(4403).await;
             many.refused(json!({"type": "join", "room": name}), "forbidden").await;
         }
+        let bans = boss.api.get(&format!("/api/admin/rooms/{id}/ban/")).await.is(200);
+        let hers = json!([{"subject": format!("u:{}", alice.id), "username": "alice", "until": null}]);
+        assert_eq!(bans, hers);
+        alice.api.get(&format!("/api/admin/rooms/{id}/ban/")).await.error(403);
         // The same address, and somebody else.
         guest.is_alive_with_nothing_waiting("not meant").await;
         many.join("other").await;
         let unbanned = act(&boss, &id, "unban", ban.clone()).await.is(200);
         assert_eq!(unbanned["banned"], false, "{unbanned}");
+        let bans = boss.api.get(&format!("/api/admin/rooms/{id}/ban/")).await.is(200);
+        assert_eq!(bans, json!([]));
         many.join("open").await;
         many.say("open", "back").await;
         act(&boss, &id, "unban", ban).await.is(200);

@@ -8,6 +8,7 @@ mod support;
 mod accounts;
 mod admin;
 mod admin_delivery;
+mod admin_many;
 mod admin_rooms;
 mod admin_users;
 mod admin_words;

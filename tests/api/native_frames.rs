@@ -178,7 +178,7 @@ on_both_engines! {
         let server = setup.start().await;
         let (alice, bob) = (server.account("alice").await, server.account("bob").await);
         let mut guest = server.native_guest().await;
-        guest.join("open").await;
+        guest.enter(json!({"type": "join", "room": "open", "nick_name": "Zoe"})).await;
         let mut hers = server.native_as(&alice).await;
         hers.join("open").await;
         let mut her_other = server.native_as(&alice).await;
@@ -190,6 +190,7 @@ on_both_engines! {
         let who = hers.ask(json!({"type": "who", "room": "open"})).await;
         assert_eq!(who["type"], "who");
         shape(&who, "chat_id:uuid active_users:int guests:int members:arr as_of:time more:bool");
+        assert_eq!(who["guest_names"], json!(["Zoe"]));
         shape_all(&who["members"], "user_id:int username:str nick_name:str|null sessions:int");
         assert_eq!((&who["active_users"], &who["guests"]), (&json!(3), &json!(1)));
         assert_eq!(who["more"], false);

@@ -48,9 +48,9 @@ async fn any_node_answers_for_all_of_them_and_everybody_counts_once() {
 
         let list = eventually("all rooms", WITHIN, || async {
             let list = boss.api.get("/api/admin/rooms/").await.is(200);
-            let first = &list["rooms"][0];
-            let seen = json!([first["name"], first["active_users"], first["sessions"]]);
-            if seen == json!(["hall", 2, 3]) { Ok(list) } else { Err(list.to_string()) }
+            let (first, rooms) = (&list["rooms"][0], list["rooms"].as_array().map(Vec::len));
+            let seen = json!([first["name"], first["active_users"], first["sessions"], rooms]);
+            if seen == json!(["hall", 2, 3, 2]) { Ok(list) } else { Err(list.to_string()) }
         })
         .await;
         shape_all(&list["rooms"], ROOM_LOAD);

@@ -26,7 +26,7 @@ async fn asked(node: &mut Node) -> (Question, Reply) {
 
 async fn answers(node: &mut Node, answer: u64) {
     let (question, reply) = asked(node).await;
-    assert_eq!((question, reply.asker().as_str()), (Question::Rooms, "a"));
+    assert_eq!((question, reply.asker().as_str()), (Question::Busiest, "a"));
     reply.answer(&answer);
 }
 
@@ -34,7 +34,7 @@ async fn every_other_node_answers(place: Place) {
     let (a, mut b, mut c) = (place.join("a").await, place.join("b").await, place.join("c").await);
     c.is(Health::Connected).await;
     knows_two(&a).await;
-    let asking = a.bus.ask(To::Others, Question::Rooms);
+    let asking = a.bus.ask(To::Others, Question::Busiest);
     let (said, (), ()) = join!(asking, answers(&mut b, 1), answers(&mut c, 2));
     let (mut said, missing) = said.read::<u64>();
     said.sort();
@@ -73,7 +73,7 @@ async fn a_node_that_does_not_answer_in_time_is_missing(place: Place) {
     knows_two(&a).await;
     place.cut(&c);
     let began = Instant::now();
-    let (said, ()) = join!(a.bus.ask(To::Others, Question::Rooms), answers(&mut b, 1));
+    let (said, ()) = join!(a.bus.ask(To::Others, Question::Busiest), answers(&mut b, 1));
     let took = began.elapsed();
     assert!(took >= Duration::from_secs(1) && took < Duration::from_secs(3), "{took:?}");
     let (said, missing) = said.read::<u64>();

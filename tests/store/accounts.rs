@@ -66,8 +66,17 @@ async fn users_are_listed_in_order_and_changed(home: Home) {
     let names = |rows: Vec<hubbub::store::UserRow>| -> Vec<String> {
         rows.into_iter().map(|row| row.card.username.clone()).collect()
     };
-    assert_eq!(names(store.users(None, 2).await.expect("a page")), ["a", "b"]);
-    assert_eq!(names(store.users(Some(ids[1]), 2).await.expect("a page")), ["c"]);
+    assert_eq!(names(store.users(None, None, 2).await.expect("a page")), ["a", "b"]);
+    assert_eq!(names(store.users(Some(ids[1]), None, 2).await.expect("a page")), ["c"]);
+    let found = |part: &'static str| async move {
+        names(store.users(None, Some(part), 9).await.expect("a page"))
+    };
+    home.user("d_e").await;
+    assert_eq!(found("B").await, ["b"]);
+    assert_eq!((found("_").await, found("D_").await), (vec!["d_e".into()], vec!["d_e".into()]));
+    // No sign means more than itself.
+    assert!(found("%").await.is_empty() && found("a_").await.is_empty());
+    assert!(found("nobody").await.is_empty());
     let some = [ids[2], UserId(999), ids[0]];
     assert_eq!(names(store.users_by_ids(&some).await.expect("rows")), ["a", "c"]);
     assert!(store.users_by_ids(&[]).await.expect("rows").is_empty());

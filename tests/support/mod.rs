@@ -11,6 +11,7 @@ pub mod dice;
 pub mod eventually;
 pub mod follower;
 pub mod load_test;
+pub mod many_rooms;
 pub mod native;
 pub mod native_door;
 pub mod nginx;

@@ -8,6 +8,7 @@ pub mod stream;
 pub mod users;
 pub mod words;
 
+use actix_web::http::header::ContentType;
 use actix_web::{HttpResponse, web};
 use uuid::Uuid;
 
@@ -30,7 +31,7 @@ impl From<BadCursor> for ApiError {
     responses((status = 200, description = "Figures of now.", body = Snapshot),
         Unauthorized, Forbidden))]
 pub async fn stats(stats: web::Data<Stats>, _admin: Admin) -> HttpResponse {
-    HttpResponse::Ok().json(stats.snapshot().await)
+    HttpResponse::Ok().content_type(ContentType::json()).body(stats.seen().await.to_string())
 }
 
 /// The live rooms.

@@ -1,6 +1,7 @@
 //! What admins do to rooms and to who is in them. Handlers for `routes` only: the rooms do it, on
 //! every node, with its record.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use actix_web::{HttpResponse, web};
@@ -9,7 +10,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::super::body::{Body, Fields, Problems};
-use super::super::caller::Acting;
+use super::super::caller::{Acting, Admin};
 use super::super::error::ApiError;
 use super::super::refusals::{BadInput, Busy, Forbidden, Missing, Unauthorized, UnknownOutcome};
 use crate::domain::{
@@ -81,6 +82,19 @@ pub struct BanNow {
     until: Option<Timestamp>,
 }
 
+/// A ban that is in force.
+#[derive(Serialize, ToSchema)]
+pub struct BanRow {
+    /// Whom: `u:<row id>`, `g:<guest>` or `ip:<address>`.
+    #[schema(example = "u:7")]
+    subject: String,
+    /// The user's name, null for guests and addresses.
+    #[schema(example = "alice")]
+    username: Option<String>,
+    /// Until when; null for ever.
+    until: Option<Timestamp>,
+}
+
 /// Closes a room for good: nobody enters or speaks there, its sockets close with 4404, its name is
 /// free.
 #[utoipa::path(post, path = "/api/admin/rooms/{id}/close/", tag = "admin",
@@ -147,6 +161,38 @@ pub async fn ban(
     let ban = MemberChange::Ban(Ban { subject, until });
     rooms.change_bans(room.id, ban, acting.deed).await?;
     Ok(show(&room, subject, true, until))
+}
+
+/// The bans of a room that are in force.
+#[utoipa::path(get, path = "/api/admin/rooms/{id}/ban/", tag = "admin",
+    security(("bearer" = []), ("cookie" = [])),
+    params(("id" = Uuid, Path, description = "The room's id.")),
+    responses((status = 200, description = "Bans, those of users first.", body = [BanRow]),
+        Unauthorized, Forbidden, Missing, Busy))]
+pub async fn bans(
+    store: web::Data<Store>,
+    _admin: Admin,
+    path: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let room = open_room(&store, &path).await?;
+    let rows = store.room_rows(room.id, clock::now()).await?.ok_or(ApiError::NOT_FOUND)?;
+    let banned: Vec<UserId> = rows.bans.iter().filter_map(|ban| ban.subject.user()).collect();
+    let names: HashMap<i64, String> = store
+        .users_by_ids(&banned)
+        .await?
+        .into_iter()
+        .map(|row| (row.card.id, row.card.username.clone()))
+        .collect();
+    let row = |ban: &Ban| BanRow {
+        subject: ban.subject.to_string(),
+        username: ban.subject.user().and_then(|user| names.get(&user.0).cloned()),
+        until: ban.until,
+    };
+    let mut bans: Vec<BanRow> = rows.bans.iter().map(row).collect();
+    bans.sort_by(|a, b| {
+        (a.username.is_none(), &a.subject).cmp(&(b.username.is_none(), &b.subject))
+    });
+    Ok(HttpResponse::Ok().json(bans))
 }
 
 /// Ends a ban. Who was a member does not become one by it. A guest who was banned by his address

@@ -119,6 +119,8 @@ pub struct Who<'a> {
     pub active_users: u64,
     /// Guests among them.
     pub guests: u64,
+    /// Names that they gave themselves, each once; of those whom the node knows that is asked.
+    pub guest_names: &'a [String],
     /// Users, by id.
     pub members: &'a [WhoRow],
     /// When it was so.

@@ -71,8 +71,16 @@ fn a_joined(chat_id: RoomId) -> Frame {
 
 fn a_who(chat_id: RoomId) -> Frame {
     let members = [WhoRow { user_id: 1, username: "alice".into(), nick_name: None, sessions: 2 }];
-    let words =
-        Who { chat_id, active_users: 3, guests: 2, members: &members, as_of: AT, more: false };
+    let guest_names = &["Zoe".to_owned()];
+    let words = Who {
+        chat_id,
+        active_users: 3,
+        guests: 2,
+        guest_names,
+        members: &members,
+        as_of: AT,
+        more: false,
+    };
     native::who(Some("r1"), &words)
 }
 
@@ -178,7 +186,7 @@ fn who_is_there_and_who_came_and_went() {
     assert_eq!(
         said(&a_who(chat_id)),
         json!({
-            "type": "who", "ref": "r1", "chat_id": chat_id, "active_users": 3, "guests": 2,
+            "type": "who", "ref": "r1", "chat_id": chat_id, "active_users": 3, "guests": 2, "guest_names": ["Zoe"],
             "members": [{"user_id": 1, "username": "alice", "nick_name": null, "sessions": 2}],
             "as_of": AT_TEXT, "more": false
         })
