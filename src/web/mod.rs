@@ -108,6 +108,10 @@ mod tests {
     const LINES_MAX: usize = 400;
     /// What all of it may weigh on its way to a browser; the promise is 100 KB.
     const BYTES_MAX: usize = 60 * 1024;
+    /// Of that, the chat client without the control room.
+    const CHAT_MAX: usize = 45 * 1024;
+    /// The same as it is written; it is not to grow unnoticed.
+    const CHAT_WRITTEN_MAX: usize = 115 * 1024;
 
     fn text(name: &str) -> String {
         let asset = asset(name).unwrap_or_else(|| panic!("{name} is missing"));
@@ -175,5 +179,9 @@ mod tests {
     fn all_of_it_is_light() {
         let bytes: usize = FILES.by_name.values().map(|asset| asset.gzip.len()).sum();
         assert!(bytes < BYTES_MAX, "{bytes} bytes");
+        let chat = || FILES.by_name.iter().filter(|(name, _)| !name.starts_with("admin"));
+        let sent: usize = chat().map(|(_, asset)| asset.gzip.len()).sum();
+        let written: usize = chat().map(|(_, asset)| asset.bytes.len()).sum();
+        assert!(sent < CHAT_MAX && written < CHAT_WRITTEN_MAX, "{sent} of {written} bytes");
     }
 }

@@ -74,6 +74,34 @@ async fn a_network_that_went_and_came_leaves_nothing_out() {
 }
 
 #[tokio::test]
+async fn a_laptop_that_slept_has_everything_when_it_wakes() {
+    let _stage = stage().await;
+    let server = server().await;
+    // Asleep, a page runs nothing, and what is sent to it goes nowhere.
+    let network = Proxy::to(server.addr()).await;
+    let ann = Browser::open().await;
+    ann.enter_at(&format!("http://{}", network.addr()), "Ann", "asleep").await;
+    let mut ben = server.native_guest().await;
+    ben.join("asleep").await;
+    ben.say("asleep", "before").await;
+    ann.sees("before").await;
+    network.silence();
+    ann.sleeps(true);
+    let mut wanted = vec!["before".to_owned()];
+    for n in 1..=40 {
+        ben.say("asleep", &format!("in the night {n}")).await;
+        wanted.push(format!("in the night {n}"));
+    }
+    ann.sleeps(false);
+    network.heal();
+    ann.sees("in the night 40").await;
+    assert_eq!(ann.messages().await, wanted);
+    ann.say("good morning").await;
+    ben.until("good morning").await;
+    ann.is_without_faults().await;
+}
+
+#[tokio::test]
 async fn drafts_and_unsent_messages_survive_a_reload_and_are_sent_once() {
     let _stage = stage().await;
     let mut server = server().await;

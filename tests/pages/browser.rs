@@ -235,6 +235,28 @@ impl Browser {
         self.command(Method::DELETE, &path, &Value::Null).await;
     }
 
+    /// Has the page believe that another tab is before it, or that it is seen again. Tabs of a browser
+    /// without a screen are never hidden.
+    pub async fn goes_behind(&self, is_behind: bool) {
+        let hide = "const [is] = arguments; Object.defineProperty(document, 'hidden', \
+            {configurable: true, get: () => is}); document.dispatchEvent(new Event('visibilitychange'))";
+        self.js(hide, json!([is_behind])).await;
+    }
+
+    /// Stops it with all its processes, as a laptop does that is closed; or has it go on.
+    pub fn sleeps(&self, is_asleep: bool) {
+        let signal = if is_asleep { "-STOP" } else { "-CONT" };
+        let (mut all, mut at) = (children(self.driver.id()), 0);
+        while let Some(process) = all.get(at) {
+            all.extend(children(*process));
+            at += 1;
+        }
+        assert!(!all.is_empty(), "a browser is processes");
+        let ids = all.iter().map(u32::to_string);
+        let sent = Command::new("kill").arg(signal).args(ids).status().expect("kill is there");
+        assert!(sent.success(), "they run");
+    }
+
     /// Takes the network away, or gives it back.
     pub async fn offline(&self, is_offline: bool) {
         let speed = if is_offline { 0 } else { -1 };
@@ -285,6 +307,20 @@ impl Drop for Browser {
         let _ = self.driver.kill();
         let _ = self.driver.wait();
     }
+}
+
+/// The processes that this one started.
+fn children(process: u32) -> Vec<u32> {
+    let parent = process.to_string();
+    let is_child = |id: &u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        // After the name in brackets: the state, then the parent.
+        let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields);
+        fields.split(' ').nth(1) == Some(parent.as_str())
+    };
+    let all = std::fs::read_dir("/proc").expect("/proc").flatten();
+    let ids = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    ids.filter(is_child).collect()
 }
 
 /// Starts the driver on a port that it chooses itself.

@@ -11,7 +11,8 @@ use crate::support::Server;
 use crate::support::account::PASSWORD;
 use crate::support::admin::admin;
 
-async fn enter(page: &Browser, server: &Server) {
+/// Signs in and comes to the control room.
+pub async fn enter(page: &Browser, server: &Server) {
     page.goto(&format!("{}/admin/", server.origin())).await;
     page.sees("The control room is for admins.").await;
     page.press("Sign in").await;
@@ -23,7 +24,7 @@ async fn enter(page: &Browser, server: &Server) {
 }
 
 /// Presses an act of this name and then the question that comes back.
-async fn act(page: &Browser, what: &str) {
+pub async fn act(page: &Browser, what: &str) {
     for is_sure in [false, true] {
         let press = "[...document.querySelectorAll('button[aria-label]')].some((one) => { \
             const label = one.getAttribute('aria-label'); \

@@ -113,17 +113,14 @@ async fn a_tab_in_the_background_counts_in_its_title() {
     let server = server().await;
     let ann = Browser::open().await;
     ann.enter_as_guest(&server, "Ann", "title").await;
-    let hide = "Object.defineProperty(document, 'hidden', {configurable: true, get: () => arguments[0]}); \
-        document.dispatchEvent(new Event('visibilitychange'))";
-    let hide = |hidden: bool| hide.replace("arguments[0]", &hidden.to_string());
-    ann.js(&hide(true), json!([])).await;
+    ann.goes_behind(true).await;
     let mut writer = server.native_guest().await;
     writer.join("title").await;
     for n in 0..3 {
         writer.say("title", &n.to_string()).await;
     }
     ann.until("the title counts", "document.title === '(3) title · Hubbub'", json!([])).await;
-    ann.js(&hide(false), json!([])).await;
+    ann.goes_behind(false).await;
     ann.until("and forgets", "document.title === 'title · Hubbub'", json!([])).await;
     assert_eq!(ann.title().await, "title · Hubbub");
 }

@@ -8,6 +8,7 @@ mod support;
 
 mod away;
 mod browser;
+mod control_more;
 mod control_room;
 mod conversation;
 mod crowd;
@@ -17,5 +18,6 @@ mod keyboard;
 mod looks;
 mod members;
 mod node;
+mod notices;
 mod page;
 mod stranger;

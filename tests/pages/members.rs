@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::browser::{Browser, stage};
+use super::looks::is_accessible;
 use super::page::server;
 use crate::support::account::PASSWORD;
 
@@ -114,4 +115,56 @@ async fn a_group_is_made_filled_and_left_and_who_is_removed_sees_why() {
     for page in [&alice, &bob] {
         page.is_without_faults().await;
     }
+}
+
+#[tokio::test]
+async fn a_group_is_renamed_and_deleted_by_its_owner_alone() {
+    let _stage = stage().await;
+    let server = server().await;
+    let (alice, bob) = tokio::join!(Browser::open(), Browser::phone());
+    bob.register(&server, "bob").await;
+    alice.register(&server, "alice").await;
+    alice.write("input[placeholder='New group']", "Book club\u{E007}").await;
+    alice.press("1 here").await;
+    alice.press("Add").await;
+    alice.sees("Members (2)").await;
+    bob.follow("Book club").await;
+    bob.press("2 here").await;
+    bob.sees("Members (2)").await;
+    let text = bob.text().await;
+    assert!(!text.contains("Rename") && !text.contains("Delete this group"), "{text}");
+    alice.fill("#field-group-name", "Film club").await;
+    alice.press("Rename").await;
+    let called = "document.querySelector('#room-title').textContent === arguments[0] && \
+        document.title.startsWith(arguments[0]) && [...document.querySelectorAll('[aria-label=\"Your chats\"] bdi')]\
+        .some((one) => one.textContent === arguments[0])";
+    alice.until("it has its new name", called, json!(["Film club"])).await;
+    bob.reload().await;
+    bob.until("bob reads it, too", called, json!(["Film club"])).await;
+    alice.picture("group-owner").await;
+    is_accessible(&alice, "a group's owner").await;
+    alice.press("Delete this group").await;
+    alice.press("Really delete this group?").await;
+    for page in [&alice, &bob] {
+        page.sees("This room is gone.").await;
+        let gone = "!document.querySelector('[aria-label=\"Your chats\"]').textContent.includes('Film club')";
+        page.until("it is out of the list", gone, json!([])).await;
+        page.is_without_faults().await;
+    }
+}
+
+#[tokio::test]
+async fn guests_are_named_among_the_people() {
+    let _stage = stage().await;
+    let server = server().await;
+    let (ann, ben) = tokio::join!(Browser::open(), Browser::phone());
+    ann.enter_as_guest(&server, "Ann", "names").await;
+    ben.enter_as_guest(&server, "Ben", "names").await;
+    ann.press("2 here").await;
+    let named = "JSON.stringify([...document.querySelectorAll('.sheet .people bdi')].map((one) => \
+        one.textContent)) === '[\"Ann\",\"Ben\"]'";
+    ann.until("both are named", named, json!([])).await;
+    ann.picture("people-guests").await;
+    is_accessible(&ann, "people").await;
+    ann.is_without_faults().await;
 }

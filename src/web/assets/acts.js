@@ -1,7 +1,7 @@
 // What can be done with a message: react, answer, change, take away. One bar for all rows, put where
 // the pointer or the keyboard is, and the keys that do the same. Called by room.js. It must not ask the server.
 
-import { button, el, icon } from "./dom.js";
+import { button, el, icon, sure } from "./dom.js";
 import { emojiPanel } from "./composer.js";
 
 const QUICK = ["👍", "❤️", "😂", "🎉"];
@@ -55,15 +55,12 @@ export class Acts {
     panel.firstElementChild.focus();
   }
 
-  // Asked back once: the second press does it.
   #remover(item) {
-    const sure = button("Really delete?", () => {
+    return sure("Delete", () => {
       this.bar.remove();
       this.#view.remove(item);
       this.#view.composer.focus();
-    }, { class: "sure" });
-    const first = button("Delete", () => { first.replaceWith(sure); sure.focus(); }, { class: "remove" });
-    return first;
+    }, { class: "remove" });
   }
 
   #key(event) {

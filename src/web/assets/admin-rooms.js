@@ -14,6 +14,7 @@ export class Rooms {
   #pages = [null]; // cursors of the pages up to this one
   #next = null;
   #asked = 0;
+  #waiting = 0; // questions without an answer
 
   constructor(open) {
     this.open = open;
@@ -29,7 +30,7 @@ export class Rooms {
         el("table", {}, el("thead", {}, this.head), this.rows)));
     this.#heads();
     this.refresh();
-    setInterval(() => { if (!document.hidden && this.element.isConnected) this.refresh(); }, REFRESH_MS);
+    setInterval(() => { if (!document.hidden && this.element.isConnected && !this.#waiting) this.refresh(); }, REFRESH_MS);
   }
 
   #heads() {
@@ -42,6 +43,7 @@ export class Rooms {
 
   #from(cursor) {
     this.#pages = [cursor];
+    this.more.disabled = true; // until the next page of this order is known
     this.refresh();
   }
 
@@ -52,10 +54,11 @@ export class Rooms {
     const after = this.#pages.at(-1);
     if (after) query.set("after", after);
     let page;
+    this.#waiting += 1;
     try { page = await get(`/api/admin/rooms/?${query}`); } catch (error) {
       this.where.textContent = error.message;
       return;
-    }
+    } finally { this.#waiting -= 1; }
     if (asked !== this.#asked) return; // somebody has asked for another page meanwhile
     this.#next = page.next;
     this.back.disabled = this.#pages.length < 2;

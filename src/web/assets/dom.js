@@ -18,6 +18,13 @@ export function el(tag, props = {}, ...children) {
 export const button = (text, onclick, props = {}) =>
   el("button", { type: "button", text, onclick, ...props });
 
+/** A button that is asked back once: the second press does it. */
+export function sure(label, run, props) {
+  const really = button(`Really ${label.toLowerCase()}?`, run, { class: "sure" });
+  const first = button(label, () => { first.replaceWith(really); really.focus(); }, props);
+  return first;
+}
+
 /** A sign with a name for those who can't see it. */
 export const icon = (sign, label, onclick, props = {}) =>
   el("button", { type: "button", text: sign, "aria-label": label, title: label, onclick, class: "icon", ...props });

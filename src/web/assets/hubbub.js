@@ -77,6 +77,7 @@ export class Hubbub extends Emitter {
       globalThis.addEventListener("online", () => this.wake());
       globalThis.addEventListener("offline", () => this.wake());
       globalThis.addEventListener("pageshow", () => this.wake());
+      globalThis.addEventListener("pagehide", () => this.#rest());
       document.addEventListener("visibilitychange", () => { if (!document.hidden) this.wake(); });
     }
     queueMicrotask(() => this.#open());
@@ -119,6 +120,14 @@ export class Hubbub extends Emitter {
     this.#ended();
     this.state = "connecting";
     this.#open();
+  }
+
+  // A page that is left may be kept by the browser, to come back at once: nobody sits in its rooms.
+  #rest() {
+    if (this.state !== "connecting" && this.state !== "open") return;
+    this.#drop();
+    this.#ended();
+    this.#say("waiting");
   }
 
   #say(state, more = {}) {

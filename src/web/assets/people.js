@@ -1,8 +1,8 @@
-// Who is in a room, as a sheet over it; in a group also who belongs to it, adding and removing. Called by
+// Who is in a room, as a sheet over it; in a group also who belongs to it, and what it is called. Called by
 // room.js. It must not keep a list of its own beyond the time it is open.
 
-import { get, post } from "./api.js";
-import { button, el, icon } from "./dom.js";
+import { call, get, post } from "./api.js";
+import { button, el, field, icon, sure } from "./dom.js";
 import { me, names } from "./me.js";
 import { tint } from "./row.js";
 
@@ -29,11 +29,12 @@ export function showPeople(view) {
   const refresh = async () => {
     timer = 0;
     try {
-      const { members, guests, more: cut } = await view.room.who();
+      const { members, guests, guest_names = [], more: cut } = await view.room.who();
       for (const { user_id, username } of members) names.set(user_id, username);
-      list.replaceChildren(...members.map(({ user_id, username }) => person(user_id, username)));
+      list.replaceChildren(...members.map(({ user_id, username }) => person(user_id, username)),
+        ...guest_names.map((name) => person(null, name, el("small", { class: "guest", text: "guest" }))));
       const others = guests === 1 ? "1 guest" : `${guests} guests`;
-      more.textContent = [guests && others, cut && "and more people"].filter(Boolean).join(" ");
+      more.textContent = [guests > guest_names.length && others, cut && "and more people"].filter(Boolean).join(" ");
     } catch (error) { trouble.textContent = error.message; }
   };
 
@@ -59,7 +60,26 @@ export function showPeople(view) {
       if (choice.value) change("add", Number(choice.value));
     } }, el("label", { for: "add-member", text: "Add somebody" }), choice, el("button", { text: "Add" }));
     group.replaceChildren(el("h3", { text: `Members (${chat.members.length})` }),
-      el("ul", { class: "people" }, ...rows), choice.length ? add : "");
+      el("ul", { class: "people" }, ...rows), choice.length ? add : "", view.role === "owner" ? owning(chat) : "");
+  };
+
+  // What its owner alone may.
+  const owning = (chat) => {
+    const name = field("Name", { name: "group-name", value: chat.name, maxlength: "100", autocomplete: "off" });
+    const attempt = async (method, body, then) => {
+      trouble.textContent = "";
+      try {
+        await call(method, `/api/chats/${chat.id}/`, body);
+        then();
+        document.dispatchEvent(new Event("hubbub-chats"));
+      } catch (error) { trouble.textContent = Object.values(error.fields ?? {})[0] ?? error.message; }
+    };
+    const rename = (event) => {
+      event.preventDefault();
+      attempt("PATCH", { name: name.input.value }, () => view.rename(name.input.value.trim()));
+    };
+    return el("div", {}, el("form", { class: "inline", onsubmit: rename }, ...name.box.childNodes, el("button", { text: "Rename" })),
+      sure("Delete this group", () => attempt("DELETE", undefined, () => sheet.close()), { class: "remove" }));
   };
 
   view.whoChanged = () => { timer ||= setTimeout(refresh, REFRESH_MS); };

@@ -116,14 +116,19 @@ export class RoomView {
     const { name, kind, active_users, seq, verdict } = frame;
     this.kind = kind;
     this.role = frame.me.role;
-    if (name && this.title === this.key) this.title = name;
-    this.heading.textContent = this.title;
-    document.title = `${this.title} · Hubbub`;
-    badge();
+    this.rename(name && (kind === "chat" || this.title === this.key) ? name : this.title);
     this.count.hidden = false;
     this.#count(active_users);
     const was = frame.me.read_seq;
     if (verdict === "fresh" && kind !== "named" && was > 0 && was < seq) this.readBefore = was;
+  }
+
+  /** It is called this now. */
+  rename(title) {
+    this.title = title;
+    this.heading.textContent = title;
+    document.title = `${title} · Hubbub`;
+    badge();
   }
 
   #event(event) {

@@ -68,7 +68,7 @@ function message(item, { newDay, leads, reactions, room }) {
   const head = el("div", { class: "head" },
     el("bdi", { class: `who ${tint(who)}`, text: who }),
     item.user == null && !waiting && el("small", { class: "guest", text: "guest" }),
-    el("time", { datetime: at.toISOString(), text: waiting ? "waiting" : clock(at), title: FULL.format(at) }));
+    el("time", { datetime: at.toISOString(), text: waiting ? "waiting" : clock(at), title: `${FULL.format(at)}${item.seq ? `, event ${item.seq}` : ""}` }));
   const state = failed && el("p", { class: "fate", text: `Not sent: ${failed}` });
   if (failed) {
     state.append(" ", button("Try again", () => room.retry(item)), " ", button("Discard", () => room.discard(item)));

@@ -39,6 +39,7 @@ export class Side {
     document.addEventListener("visibilitychange", () => { if (!document.hidden) this.#count(); });
     if (!me.user) return;
     this.#refresh();
+    document.addEventListener("hubbub-chats", () => this.#refresh());
     hub.watch();
     hub.on("chats", (frame) => this.#activity(frame));
     hub.on("people", ({ online, offline }) => {
