@@ -267,6 +267,7 @@ impl Group {
             let waiting = outlet.deliver_batch(batch, &mut sitting.tally);
             if waiting > max_pending && !is_native {
                 outlet.close(close::TOO_SLOW);
+                sitting.lags = true;
                 let next = self.current.last().map_or(from, |last| last.seq) + 1;
                 sitting.misses(next, Why::Slow, 0);
             }

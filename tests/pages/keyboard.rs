@@ -45,6 +45,8 @@ async fn a_room_is_entered_talked_in_and_left_by_keys_alone() {
         page.keys(ENTER).await;
         page.sees(text).await;
     }
+    // What is not stored yet can't be changed.
+    page.until("both are stored", "!document.querySelector('.waiting')", json!([])).await;
     // Up in the empty field changes one's last message; Escape leaves it as it was.
     page.keys(UP).await;
     page.sees("Editing: second").await;
