@@ -15,6 +15,7 @@ on_both!(
     many_rooms_go_on_from_batch_to_batch,
     a_row_that_cant_be_stored_leaves_nothing_behind,
     a_remembered_room_waits_for_a_database_that_is_held,
+    who_else_writes_has_a_turn_while_posts_pour_in,
 );
 
 /// Behind the Writer's back.
@@ -196,4 +197,29 @@ async fn a_remembered_room_waits_for_a_database_that_is_held(home: Home) {
     named.expect("the connection is free");
     assert_eq!(seq(&ear.post(&home.store, guest_event(room, "after"), 0).await), 4);
     check(&home, room, 4).await;
+}
+
+/// Posts are handed over all the time, so that the Writer never rests; each account is made while they
+/// are, long before they end.
+async fn who_else_writes_has_a_turn_while_posts_pour_in(home: Home) {
+    let mut ear = Ear::new();
+    let room = warm(&home, &mut ear, "a").await;
+    let mut made = 0;
+    let mut last = 2;
+    while made < 20 {
+        for _ in 0..40 {
+            ear.append(&home.store, guest_event(room, "hi"), 0).await;
+        }
+        let name = format!("user{made}");
+        let user = new_user(&name, &format!("{name}@example.org"));
+        let (user, outcomes) =
+            futures_util::join!(home.store.create_user(user, clock::now()), ear.outcomes(40));
+        user.expect("an account");
+        made += 1;
+        for (_, outcome) in outcomes {
+            last += 1;
+            assert_eq!(seq(&outcome), last);
+        }
+    }
+    check(&home, room, last).await;
 }
