@@ -157,8 +157,9 @@ impl Rooms {
             if let Some(handle) = self.directory.send(room, &mut errand) {
                 return Ok(handle);
             }
-            let on = Shards::here();
-            self.registry.send(Bring { room, on }).await.map_err(|_| Refused::Internal)??;
+            let bring = Bring { room, on: Shards::here() };
+            // In a box: nearly always the room is live.
+            Box::pin(self.registry.send(bring)).await.map_err(|_| Refused::Internal)??;
         }
         Err(Refused::Busy)
     }

@@ -81,7 +81,7 @@ impl Host {
             Err((Denied::Refuse(refusal), _)) => {
                 self.porter.rooms().count_refusal();
                 answer.extend(handshake::refusing(&refusal));
-                finish(io, &answer).await;
+                Box::pin(finish(io, &answer)).await;
             }
             Err((Denied::Close(code, _), knock)) => {
                 self.porter.rooms().count_refusal();
@@ -90,7 +90,7 @@ impl Host {
                 for frame in Departure::new(self.porter.rooms().clone(), is_native).goodbye(code) {
                     answer.extend_from_slice(frame.wire());
                 }
-                finish(io, &answer).await;
+                Box::pin(finish(io, &answer)).await;
             }
             Ok((arrival, knock)) => {
                 answer.extend(handshake::switching(&knock.key, knock.is_native));

@@ -96,7 +96,7 @@ where
                 // In a box of its own, so that sockets do not pay for its size.
                 Ok(Ok(First::Http)) => return Box::pin(http.call(io)).await,
                 Ok(Err(_)) => {}
-                Err(_) => finish(io, TOO_SLOW).await,
+                Err(_) => Box::pin(finish(io, TOO_SLOW)).await,
             }
             Ok(())
         })

@@ -213,7 +213,7 @@ async fn who_else_writes_has_a_turn_while_posts_pour_in(home: Home) {
         let name = format!("user{made}");
         let user = new_user(&name, &format!("{name}@example.org"));
         let (user, outcomes) =
-            futures_util::join!(home.store.create_user(user, clock::now()), ear.outcomes(40));
+            tokio::join!(home.store.create_user(user, clock::now()), ear.outcomes(40));
         user.expect("an account");
         made += 1;
         for (_, outcome) in outcomes {
