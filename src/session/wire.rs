@@ -91,13 +91,20 @@ impl Wire {
         if outbox.seated || outbox.end != End::None { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Answers the handshake; what was delivered meanwhile follows.
+    /// Answers the handshake; what was delivered meanwhile follows. A socket that has just come to
+    /// this worker is written to at once, though tokio has yet to hear that it can be.
     pub fn answer(&self, answer: Vec<u8>) {
         let mut outbox = self.outbox.borrow_mut();
         outbox.corked = false;
-        outbox.bytes += answer.len();
-        outbox.since.get_or_insert_with(Instant::now);
-        outbox.waiting.push_front(Piece { bytes: answer.into(), waits: None });
+        let taken = SockRef::from(self.io.as_ref()).send(&answer).unwrap_or(0);
+        if taken < answer.len() {
+            let rest = Bytes::from(answer).slice(taken..);
+            outbox.bytes += rest.len();
+            outbox.since.get_or_insert_with(Instant::now);
+            outbox.waiting.push_front(Piece { bytes: rest, waits: None });
+            // Even if it is closed meanwhile, the goodbye follows the answer.
+            outbox.begun = true;
+        }
         if outbox.write_waiting(&self.io).is_err() {
             outbox.fail();
         }

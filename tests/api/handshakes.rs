@@ -5,7 +5,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::support::raw::{TEXT, frame, whole};
+use crate::support::raw::{CLOSE, TEXT, frame, whole};
 use crate::support::socket::SOON;
 use crate::support::{RawSocket, Server, Setup};
 
@@ -96,6 +96,26 @@ on_both_engines! {
             let request = request(&server, "/ws/chat/caf%C3%A9%20%F0%9F%A6%80/?x=y", &lines);
             stream.write_all(request.as_bytes()).await.expect("a request");
             chats(RawSocket::after_request(stream).await).await;
+        }
+    }
+
+    async fn whoever_is_turned_away_at_once_gets_the_answer_first(setup: Setup) {
+        let server = setup.start().await;
+        let alice = server.account("alice").await;
+        let _hers = server.room("hers").token(&alice.access).open().await;
+        let native = "Sec-WebSocket-Protocol: hubbub.v1\r\n";
+        for _ in 0..10 {
+            let mut all = Vec::new();
+            for _ in 0..20 {
+                let mut stream = connect(&server).await;
+                let request = request(&server, "/ws/chat/hers/", native);
+                stream.write_all(request.as_bytes()).await.expect("a request");
+                all.push(stream);
+            }
+            for stream in all {
+                let mut socket = RawSocket::after_request(stream).await;
+                while socket.next().await.is_some_and(|frame| frame.opcode != CLOSE) {}
+            }
         }
     }
 
