@@ -51,9 +51,7 @@ impl Sitting {
             audited: None,
         }
     }
-}
 
-impl Sitting {
     /// Its account when last looked at.
     pub(super) fn audited(&self) -> Ledger {
         self.audited.as_deref().copied().unwrap_or_default()

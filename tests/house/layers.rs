@@ -132,6 +132,11 @@ fn redis_is_known_to_one_file() {
 }
 
 #[test]
+fn rusqlite_is_known_to_one_file() {
+    assert_eq!(users_of("rusqlite"), ["src/store/writer/short_way.rs"]);
+}
+
+#[test]
 fn the_environment_is_read_in_one_place_and_stdout_written_in_one() {
     let mut faults = Vec::new();
     for file in files(&["src"], ".rs") {

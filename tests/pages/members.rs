@@ -80,6 +80,17 @@ async fn a_login_that_slept_past_its_token_is_renewed_and_nobody_speaks_as_a_gue
     alice.is_without_faults().await;
 }
 
+/// Makes the group *Book club*, and adds the only other person there is.
+async fn fill_book_club(owner: &Browser) {
+    owner.write("input[placeholder='New group']", "Book club\u{E007}").await;
+    let is_open = "document.querySelector('#room-title')?.textContent === 'Book club'";
+    owner.until("it is open", is_open, json!([])).await;
+    owner.press("1 here").await;
+    owner.sees("Members (1)").await;
+    owner.press("Add").await;
+    owner.sees("Members (2)").await;
+}
+
 #[tokio::test]
 async fn a_group_is_made_filled_and_left_and_who_is_removed_sees_why() {
     let _stage = stage().await;
@@ -87,18 +98,7 @@ async fn a_group_is_made_filled_and_left_and_who_is_removed_sees_why() {
     let (alice, bob) = tokio::join!(Browser::open(), Browser::phone());
     bob.register(&server, "bob").await;
     alice.register(&server, "alice").await;
-    alice.write("input[placeholder='New group']", "Book club\u{E007}").await;
-    alice
-        .until(
-            "it is open",
-            "document.querySelector('#room-title')?.textContent === 'Book club'",
-            json!([]),
-        )
-        .await;
-    alice.press("1 here").await;
-    alice.sees("Members (1)").await;
-    alice.press("Add").await;
-    alice.sees("Members (2)").await;
+    fill_book_club(&alice).await;
     alice.press("✕").await;
     alice.say("Chapter one").await;
     bob.follow("Book club").await;
@@ -124,10 +124,7 @@ async fn a_group_is_renamed_and_deleted_by_its_owner_alone() {
     let (alice, bob) = tokio::join!(Browser::open(), Browser::phone());
     bob.register(&server, "bob").await;
     alice.register(&server, "alice").await;
-    alice.write("input[placeholder='New group']", "Book club\u{E007}").await;
-    alice.press("1 here").await;
-    alice.press("Add").await;
-    alice.sees("Members (2)").await;
+    fill_book_club(&alice).await;
     bob.follow("Book club").await;
     bob.press("2 here").await;
     bob.sees("Members (2)").await;
