@@ -1,6 +1,6 @@
 //! How long which socket was in a room, and so what became of an event for it: it follows from the
 //! first and the last `seq` of the stay. Only exceptions are noted, from the first one on, and for
-//! a while who has left. Pure; kept by the Shard, asked by [`super::gathering`].
+//! a while who has left. Pure; kept by the Shard, asked by `gathering.rs`.
 
 use std::collections::VecDeque;
 
