@@ -8,6 +8,7 @@ mod support;
 
 mod away;
 mod browser;
+mod control_messages;
 mod control_more;
 mod control_room;
 mod conversation;

@@ -1,8 +1,9 @@
-// One room with its people, sessions and bans, and what can be done there. Called by admin.js. It must not
+// One room with its people, sessions, bans and messages, and what can be done there. Called by admin.js. It must not
 // keep anything once it is left.
 
 import { acting } from "./admin-acts.js";
 import { delivery } from "./admin-delivery.js";
+import { messages } from "./admin-messages.js";
 import { bytes, count, rate } from "./admin-plots.js";
 import { get } from "./api.js";
 import { button, el, field } from "./dom.js";
@@ -34,7 +35,7 @@ export class RoomPage {
       el("h3", { text: "Sessions" }), region("Sessions",
         el("table", {}, heads("Who", "From", "Node", "Speaks", "Since", "Last heard", "Waiting", "Written / dropped", "Acts"), this.sessions)),
       el("div", { class: "inline" }, this.back, this.more, el("label", { for: "ban-lasts", text: "Ban for" }), this.lasts),
-      el("h3", { text: "Bans" }), region("Bans", el("table", {}, heads("Whom", "Until", "Acts"), this.bans)), delivery(id));
+      el("h3", { text: "Bans" }), region("Bans", el("table", {}, heads("Whom", "Until", "Acts"), this.bans)), messages(id), delivery(id));
     this.refresh();
     this.timer = setInterval(() => {
       // Whoever is asked back keeps his button.
