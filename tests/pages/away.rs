@@ -4,9 +4,21 @@ use serde_json::json;
 
 use super::browser::{Browser, stage};
 use super::page::server;
-use crate::support::Proxy;
+use crate::support::{Native, Proxy, Server};
 
 const WAITING: &str = "document.querySelectorAll('.waiting').length === arguments[0]";
+
+/// Between the server and Ann's page, which is in a room: a network that can fall silent. Ben is there
+/// without it, and has said *before*.
+async fn network(server: &Server, ann: &Browser, room: &str) -> (Proxy, Native) {
+    let network = Proxy::to(server.addr()).await;
+    ann.enter_at(&format!("http://{}", network.addr()), "Ann", room).await;
+    let mut ben = server.native_guest().await;
+    ben.join(room).await;
+    ben.say(room, "before").await;
+    ann.sees("before").await;
+    (network, ben)
+}
 
 #[tokio::test]
 async fn a_server_that_restarts_in_mid_sentence_loses_nobody_a_word() {
@@ -45,13 +57,8 @@ async fn a_network_that_went_and_came_leaves_nothing_out() {
     let server = server().await;
     // The driver tells the page that it is offline and refuses it requests, but leaves open sockets
     // alone; a proxy that falls silent is what happens to those.
-    let network = Proxy::to(server.addr()).await;
     let ann = Browser::phone().await;
-    ann.enter_at(&format!("http://{}", network.addr()), "Ann", "offline").await;
-    let mut ben = server.native_guest().await;
-    ben.join("offline").await;
-    ben.say("offline", "before").await;
-    ann.sees("before").await;
+    let (network, mut ben) = network(&server, &ann, "offline").await;
     network.silence();
     ann.offline(true).await;
     ann.sees("No connection").await;
@@ -78,13 +85,8 @@ async fn a_laptop_that_slept_has_everything_when_it_wakes() {
     let _stage = stage().await;
     let server = server().await;
     // Asleep, a page runs nothing, and what is sent to it goes nowhere.
-    let network = Proxy::to(server.addr()).await;
     let ann = Browser::open().await;
-    ann.enter_at(&format!("http://{}", network.addr()), "Ann", "asleep").await;
-    let mut ben = server.native_guest().await;
-    ben.join("asleep").await;
-    ben.say("asleep", "before").await;
-    ann.sees("before").await;
+    let (network, mut ben) = network(&server, &ann, "asleep").await;
     network.silence();
     ann.sleeps(true);
     let mut wanted = vec!["before".to_owned()];
