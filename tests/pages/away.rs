@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::browser::{Browser, stage};
-use super::page::server;
+use super::page::{ENTER, server};
 use crate::support::{Native, Proxy, Server};
 
 const WAITING: &str = "document.querySelectorAll('.waiting').length === arguments[0]";
@@ -32,6 +32,8 @@ async fn a_server_that_restarts_in_mid_sentence_loses_nobody_a_word() {
     ann.write("#text", "half a sen").await;
     server.stop().await;
     ann.sees("No connection").await;
+    ben.write("input[placeholder='New room']", &format!("other{ENTER}")).await;
+    ben.sees("The server can't be reached just now.").await;
     ann.write("#text", "tence").await;
     ann.say("").await;
     ann.say("three").await;

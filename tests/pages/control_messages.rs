@@ -51,6 +51,9 @@ async fn messages_are_read_page_by_page_and_one_is_taken_away() {
     let inert = "!document.querySelector('.said :is(script, img)') && \
         getComputedStyle(document.querySelector('.said .who')).unicodeBidi === 'isolate'";
     page.until("they are text", inert, json!([])).await;
+    let alone = "[...document.querySelectorAll('[aria-label=Sessions] bdi')].some((one) => \
+        one.textContent === arguments[0])";
+    page.until("the name ends before the session's number", alone, json!([name])).await;
     for (width_name, width, height) in WIDTHS {
         page.resize(width, height, width < 500).await;
         page.js("document.querySelector('.said').scrollIntoView()", json!([])).await;

@@ -22,6 +22,8 @@ async fn two_users_talk_in_private_and_see_what_is_unread_and_read() {
         location.pathname === '/chat/bob'";
     alice.until("the chat is open", placed, json!([])).await;
     alice.sees("1 here").await;
+    // A link to it would lead nobody in.
+    alice.sees_no("Share").await;
     alice.say("psst").await;
     // Bob looks elsewhere: the chat appears, with what is unread.
     let unread = "[...document.querySelectorAll('[aria-label=\"Your chats\"] li')].some((one) => \

@@ -40,5 +40,5 @@ export function delivery(room) {
   };
   return el("section", { "aria-labelledby": "why" }, el("h3", { id: "why", text: "Why did somebody not get an event?" }),
     el("p", { class: "hint", text: "A message's event number is in the title of its time in the chat." }),
-    el("form", { class: "inline", onsubmit: submit }, ...who.box.childNodes, ...seq.box.childNodes, el("button", { text: "Find out" })), said);
+    el("form", { class: "inline", onsubmit: submit }, who.box, seq.box, el("button", { text: "Find out" })), said);
 }

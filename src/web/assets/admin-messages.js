@@ -29,14 +29,14 @@ export function messages(room) {
   const show = async (before, at) => {
     const now = asked += 1;
     let found;
-    let words = "Nothing to read here: what is said in chats and invited rooms is for their members.";
+    let words = before ? "There are none before these." : "Nothing to read here: what is said in chats and invited rooms is for their members.";
     try { found = await get(`/chat/history/${room}/?limit=${ROWS}${before ? `&before=${before}` : ""}`); } catch (error) { [found, words] = [[], error.message]; }
     if (now !== asked) return; // another page was asked for meanwhile
     last = found.at(-1)?.seq;
     older.hidden = found.length < ROWS;
     const row = ({ id, seq, sender, content, timestamp }) => el("li", { "data-seq": seq, tabindex: "-1" },
       el("div", { class: "head" }, el("bdi", { class: "who", text: sender }), el("time", { datetime: timestamp, text: new Date(timestamp).toLocaleString() }),
-        el("small", { text: `event ${seq}` }), content && act("Delete", `delete message ${seq}`, async () => { await remove(id); await show(before, seq); })), body(content));
+        el("small", { text: `event ${seq}` })), content && act("Delete", `delete message ${seq}`, async () => { await remove(id); await show(before, seq); }), body(content));
     list.replaceChildren(...found.length ? found.map(row) : [el("li", { text: words })]);
     // Whoever pressed something that is gone now goes on from here.
     (list.querySelector(`[data-seq="${at}"]`) ?? (at && region))?.focus();

@@ -75,7 +75,7 @@ export class RoomPage {
       const who = one.user_id == null ? one.nick_name ?? "guest" : names.get(one.user_id) ?? `user ${one.user_id}`;
       const short = one.session.slice(-6);
       const time = (at) => new Date(at).toLocaleTimeString();
-      return el("tr", {}, el("th", { scope: "row" }, el("bdi", { text: `${who} ${short}` }), one.nick_name && one.user_id == null && el("small", { text: " guest" })),
+      return el("tr", {}, el("th", { scope: "row" }, el("bdi", { text: who }), ` ${short}`, one.nick_name && one.user_id == null && el("small", { text: " guest" })),
         ...[one.ip, one.node, one.dialect, time(one.since), time(one.last_seen), bytes(one.queued_bytes), `${count(one.ledger.written)} / ${count(one.ledger.dropped)}`].map((text) => el("td", { text })),
         el("td", {}, ...this.#acts(`${who} ${short}`, { session: one.session })));
     }));

@@ -25,7 +25,7 @@ export class Rooms {
     this.where = el("p", { class: "hint" });
     this.head = el("tr");
     this.element = el("section", { "aria-labelledby": "rooms" }, el("h2", { id: "rooms", text: "Live rooms" }),
-      el("form", { class: "inline", onsubmit: (event) => event.preventDefault() }, this.search, this.back, this.more, this.where),
+      el("form", { class: "inline", onsubmit: (event) => event.preventDefault() }, this.search, el("div", { class: "inline" }, this.back, this.more, this.where)),
       el("div", { class: "wide", tabindex: "0", role: "region", "aria-labelledby": "rooms" },
         el("table", {}, el("thead", {}, this.head), this.rows)));
     this.#heads();

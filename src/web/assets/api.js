@@ -16,8 +16,12 @@ export class Refused extends Error {
 async function ask(method, path, body) {
   const headers = { Accept: "application/json" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
-  const answer = await fetch(path, { method, headers, body: body && JSON.stringify(body) });
-  const text = await answer.text();
+  let answer;
+  let text;
+  try {
+    answer = await fetch(path, { method, headers, body: body && JSON.stringify(body) });
+    text = await answer.text();
+  } catch { throw new Error("The server can't be reached just now."); } // a browser's own words help nobody
   let read = null;
   try { read = text ? JSON.parse(text) : null; } catch { /* a proxy's page, not the server's word */ }
   return { status: answer.status, ok: answer.ok, body: read, link: answer.headers.get("Link") };

@@ -76,7 +76,7 @@ export class RoomView {
     this.element = el("section", { class: "room", "aria-labelledby": "room-title" },
       el("header", { class: "bar" },
         el("a", { href: "/", class: "back", "aria-label": "All rooms", text: "‹" }), this.heading, this.count,
-        button("Share", (event) => this.#share(event.currentTarget), { class: "count", title: "Copy the link to this room" })),
+        this.link = button("Share", () => this.#share(), { class: "count", title: "Copy the link to this room" })),
       el("div", { class: "stage" }, this.banner, this.log, this.newest), this.line, this.composer.element);
     this.list = new List(this.log, this.timeline, {
       row: (item, before, there) => row(item, before, there, this),
@@ -118,6 +118,7 @@ export class RoomView {
     this.role = frame.me.role;
     this.rename(name && (kind === "chat" || this.title === this.key) ? name : this.title);
     this.count.hidden = false;
+    this.link.hidden = kind === "pair"; // nobody else gets in
     this.#count(active_users);
     const was = frame.me.read_seq;
     if (verdict === "fresh" && kind !== "named" && was > 0 && was < seq) this.readBefore = was;
@@ -365,12 +366,12 @@ export class RoomView {
 
   nameOf(id) { return id === me.user?.id ? "you" : names.get(id) ?? "somebody"; }
 
-  async #share(at) {
-    const url = new URL(this.kind === "private" ? location.pathname : `/r/${encodeURIComponent(this.key)}`, location.origin).href;
+  async #share() {
+    const url = new URL(`/r/${encodeURIComponent(this.key)}`, location.origin).href;
     try {
       await navigator.clipboard.writeText(url);
       this.#calm("The link is copied.");
     } catch { this.#calm(url); }
-    at.focus();
+    this.link.focus();
   }
 }
