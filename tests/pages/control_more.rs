@@ -97,6 +97,38 @@ async fn a_ban_for_an_hour_is_listed_and_ended() {
 }
 
 #[tokio::test]
+async fn everybody_is_spoken_to_a_guest_put_out_and_a_user_signed_out() {
+    let _stage = stage().await;
+    let server = server().await;
+    admin(&server).await;
+    let (page, alice, guest) = tokio::join!(Browser::open(), Browser::open(), Browser::phone());
+    guest.enter_as_guest(&server, "Gus", "open").await;
+    alice.register(&server, "alice").await;
+    alice.follow_to(&server, "/r/open").await;
+    alice.sees("2 here").await;
+    enter(&page, &server).await;
+    page.write("#field-word", "Tea for all").await;
+    act(&page, "announce this to everybody").await;
+    for one in [&alice, &guest] {
+        one.sees("An admin says: Tea for all").await;
+    }
+    page.press("open").await;
+    // A guest is known by the end of his session's number.
+    let session = "document.querySelector('[aria-label^=\"Kick: put Gus \"]')?.getAttribute('aria-label').slice(6)";
+    let session = page.until("his session", session, json!([])).await;
+    act(&page, session.as_str().expect("words")).await;
+    guest.sees("This room is not open to you.").await;
+    alice.sees("1 here").await;
+    page.press("All rooms").await;
+    page.write("input[placeholder=Search][aria-label*=user]", "alice\u{E007}").await;
+    act(&page, "sign alice out everywhere").await;
+    alice.sees("You were signed out.").await;
+    for page in [&page, &alice, &guest] {
+        page.is_without_faults().await;
+    }
+}
+
+#[tokio::test]
 async fn with_10_000_rooms_the_control_room_stays_usable() {
     let (server, url) = ManyRooms::server().await;
     admin(&server).await;

@@ -129,6 +129,31 @@ async fn every_page_is_accessible_and_pleasant_in_three_widths_and_three_themes(
 }
 
 #[tokio::test]
+async fn colours_and_motion_are_as_the_system_wishes() {
+    let _stage = stage().await;
+    let server = server().await;
+    let page = Browser::open().await;
+    page.goto(&server.origin()).await;
+    page.sees("Chat as a guest").await;
+    let moves = "[...document.querySelectorAll('*')].some((one) => { const { transitionDuration, animationName, \
+        scrollBehavior } = getComputedStyle(one); return transitionDuration !== '0s' || animationName !== 'none' || \
+        scrollBehavior === 'smooth'; }) === arguments[0]";
+    let ground = "getComputedStyle(document.body).backgroundColor === arguments[0]";
+    for (colours, motion, is_moving, paint) in [
+        ("light", "no-preference", true, "rgb(251, 249, 246)"),
+        ("dark", "reduce", false, "rgb(23, 20, 18)"),
+    ] {
+        let wishes = json!({"features": [
+            {"name": "prefers-color-scheme", "value": colours},
+            {"name": "prefers-reduced-motion", "value": motion},
+        ]});
+        page.devtools("Emulation.setEmulatedMedia", wishes).await;
+        page.until(colours, ground, json!([paint])).await;
+        page.until(motion, moves, json!([is_moving])).await;
+    }
+}
+
+#[tokio::test]
 async fn the_readme_opens_with_what_the_page_looks_like() {
     let _stage = stage().await;
     let server = server().await;
