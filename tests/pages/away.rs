@@ -1,10 +1,15 @@
 //! Nothing is missed and nothing written is lost: over a restart of the server, a lost network, a reload.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::browser::{Browser, stage};
-use super::page::{ENTER, server};
-use crate::support::{Native, Proxy, Server};
+use super::looks::is_accessible;
+use super::page::{ENTER, server, setup};
+use crate::support::postgres::fresh_database;
+use crate::support::psql::psql;
+use crate::support::{Native, Proxy, Server, eventually};
 
 const WAITING: &str = "document.querySelectorAll('.waiting').length === arguments[0]";
 
@@ -34,6 +39,7 @@ async fn a_server_that_restarts_in_mid_sentence_loses_nobody_a_word() {
     ann.sees("No connection").await;
     ben.write("input[placeholder='New room']", &format!("other{ENTER}")).await;
     ben.sees("The server can't be reached just now.").await;
+    is_accessible(&ben, "without a server").await;
     ann.write("#text", "tence").await;
     ann.say("").await;
     ann.say("three").await;
@@ -132,6 +138,40 @@ async fn drafts_and_unsent_messages_survive_a_reload_and_are_sent_once() {
     ann.until("the draft", "document.querySelector('#text').value === 'a draft'", json!([])).await;
     // Still one's own, and so to be changed.
     ann.act("unsent", "Edit").await;
+    ann.is_without_faults().await;
+}
+
+#[tokio::test]
+async fn what_was_missed_and_is_no_longer_kept_is_said() {
+    let _stage = stage().await;
+    let url = fresh_database();
+    let kept = setup().env("DATABASE_URL", &url).env("HUBBUB__STORE__KEEP_DAYS", "1");
+    let server = kept.start().await;
+    let ann = Browser::open().await;
+    let (network, mut ben) = network(&server, &ann, "long ago").await;
+    network.silence();
+    ann.offline(true).await;
+    ann.sees("No connection").await;
+    for n in 2..=12 {
+        ben.say("long ago", &format!("message {n}")).await;
+    }
+    psql(&url, "UPDATE event SET created_at = created_at - 259200000000 WHERE seq <= 10");
+    // What is past keeping goes at the start.
+    let server = server.restart().await;
+    eventually("the old ones are gone", Duration::from_secs(20), || async {
+        let history = server.api().get("/chat/history/long%20ago/").await.is(200);
+        if history.as_array().is_some_and(|rows| rows.len() == 2) {
+            Ok(())
+        } else {
+            Err(history.to_string())
+        }
+    })
+    .await;
+    network.heal();
+    ann.offline(false).await;
+    ann.sees("9 older events are no longer kept by the server and can't be shown.").await;
+    ann.shows(&["before", "message 11", "message 12"]).await;
+    is_accessible(&ann, "with a hole").await;
     ann.is_without_faults().await;
 }
 

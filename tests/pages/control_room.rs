@@ -121,6 +121,7 @@ async fn the_control_room_is_accessible_and_pleasant_and_closed_to_others() {
     alice.register(&server, "alice").await;
     alice.goto(&format!("{}/admin/", server.origin())).await;
     alice.sees("alice is no admin here.").await;
+    is_accessible(&alice, "not for everybody").await;
     alice.follow_to(&server, "/r/tea%20room").await;
     alice.sees("1 here").await;
     let mut guests = Vec::new();

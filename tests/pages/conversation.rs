@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::browser::{Browser, stage};
+use super::looks::is_accessible;
 use super::page::server;
 
 #[tokio::test]
@@ -23,6 +24,7 @@ async fn two_people_chat_and_one_who_comes_later_reads_it_all() {
     // By the link that was passed on; she has no name here yet.
     cleo.goto(&format!("{}/r/tea%20room", server.origin())).await;
     cleo.sees("You are invited to tea room").await;
+    is_accessible(&cleo, "an invitation").await;
     cleo.fill("#field-nick", "Cleo").await;
     cleo.press("Enter the room").await;
     cleo.shows(&["Is the kettle on?", "It is."]).await;

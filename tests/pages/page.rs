@@ -11,9 +11,14 @@ pub const ENTER: &str = "\u{E007}";
 
 /// A server that keeps its address over restarts.
 pub async fn server() -> Server {
+    setup().start().await
+}
+
+/// What such a server is made of.
+pub fn setup() -> Setup {
     let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
     let address = port.expect("a free port").to_string();
-    Setup::direct().env("BIND", &address).start().await
+    Setup::direct().env("BIND", &address)
 }
 
 impl Browser {

@@ -48,9 +48,9 @@ function note(item, room) {
   return el("p", { class: `note ${item.kind}`, text: words, dir: "auto" });
 }
 
-const gap = ({ from, seq, verdict }) => verdict === "reset"
+const gap = ({ seq, to, verdict }) => verdict === "reset"
   ? "This room began anew on the server. What was said before can't be shown any more."
-  : `${seq - from + 1} older events are no longer kept by the server and can't be shown.`;
+  : `${to - seq + 1} older events are no longer kept by the server and can't be shown.`;
 
 function member({ action, user_id, by }, room) {
   const who = room.nameOf(user_id);
