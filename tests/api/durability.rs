@@ -140,7 +140,7 @@ on_both_engines! {
     async fn the_disk_has_it_before_anybody_hears_of_it(setup: Setup) {
         let trace = setup.dir().join("trace");
         let path = trace.to_str().expect("a path").to_owned();
-        let calls = "trace=read,readv,recvfrom,recvmsg,write,writev,sendto,sendmsg,fsync,fdatasync";
+        let calls = "trace=read,readv,recvfrom,recvmsg,write,writev,sendto,sendmsg,fdatasync";
         let server = setup.under(&["strace", "-D", "-f", "-s", "3000", "-e", calls, "-o", &path]);
         let server = server.start().await;
         let alice = server.account("alice").await;
@@ -192,7 +192,7 @@ fn is_write(line: &str) -> bool {
 }
 
 fn is_synced(line: &str) -> bool {
-    (line.contains("fdatasync") || line.contains("fsync")) && line.trim_end().ends_with("= 0")
+    line.contains("fdatasync") && line.trim_end().ends_with("= 0")
 }
 
 #[tokio::test]
