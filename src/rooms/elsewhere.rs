@@ -136,7 +136,8 @@ fn what_is_past_keeping_before_it_was_read_is_waited_for_no_longer() {
         say(&other, room, "five").await;
         assert_eq!(house.store.forget_events(clock::now()).await.expect("removed"), 3);
         assert_eq!(house.say(room, "six").await, 6);
-        assert_eq!(ear.hears(2).await[1..], [r#"{"message":"six"}"#]);
+        // Unless the room happened to look between the two, it never hears of those before.
+        ear.hears_at_last(r#"{"message":"six"}"#).await;
         let (late, _) = house.enter_as(room, Author::Guest(ids::random())).await;
         assert_eq!(house.say(room, "seven").await, 7);
         late.hears(1).await;

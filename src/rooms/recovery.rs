@@ -80,6 +80,11 @@ impl Ear {
             .await
     }
 
+    /// Waits until this is the newest that it heard.
+    pub async fn hears_at_last(&self, frame: &str) {
+        self.until(|ear| (ear.heard.borrow().last()? == frame).then_some(())).await;
+    }
+
     async fn until<T>(&self, look: impl Fn(&Self) -> Option<T>) -> T {
         let waiting = async {
             loop {
