@@ -15,8 +15,6 @@ use std::time::Duration;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
 
-use smallvec::SmallVec;
-
 use super::rates::network;
 use crate::config::PaceSettings;
 use crate::domain::{Author, UserId};
@@ -33,7 +31,6 @@ pub struct TooFast(pub Duration);
 pub struct Paces {
     settings: PaceSettings,
     on: bool,
-    max_sockets: u32,
     places: RandomState,
     messages: DefaultKeyedRateLimiter<u64>,
     messages_of_ip: DefaultKeyedRateLimiter<u64>,
@@ -68,25 +65,25 @@ pub enum Act {
 }
 
 impl Paces {
-    /// By the settings; `on`: the switch that lifts every rate and count, but not `max_sockets`,
+    /// By the settings; `on`: the switch that lifts every rate and count, but not `max_of_node`,
     /// which is what the node can hold.
     #[must_use]
-    pub fn new(settings: &PaceSettings, on: bool, max_sockets: u32) -> Self {
+    pub fn new(settings: &PaceSettings, on: bool, max_of_node: u32) -> Self {
         let twice = |rate: u32| at_least_one(rate.saturating_mul(2));
         let messages = Quota::per_second(twice(settings.messages_per_s))
             .allow_burst(twice(settings.messages_burst));
         let messages_of_ip = Quota::per_second(at_least_one(settings.messages_per_s_ip))
             .allow_burst(at_least_one(settings.messages_burst_ip));
         let creations = Quota::per_hour(at_least_one(settings.rooms_per_hour));
+        let max = if on { settings.maxima() } else { [u32::MAX; 3] };
         Self {
             settings: settings.clone(),
             on,
-            max_sockets,
             places: RandomState::new(),
             messages: RateLimiter::keyed(messages),
             messages_of_ip: RateLimiter::keyed(messages_of_ip),
             creations: RateLimiter::keyed(creations),
-            census: Arc::default(),
+            census: Arc::new(Mutex::new(Census { held: HashMap::new(), max_of_node, max })),
         }
     }
 
@@ -164,13 +161,9 @@ impl Paces {
     /// node can hold no more.
     #[must_use]
     pub fn admit(&self) -> Option<Pass> {
-        let mut pass = Pass {
-            census: Arc::clone(&self.census),
-            max_of_node: self.max_sockets,
-            max: if self.on { self.settings.maxima() } else { [u32::MAX; 3] },
-            held: SmallVec::new(),
-        };
-        pass.take(Who::Anybody).then_some(pass)
+        let is_free = self.census.lock().unwrap_or_else(PoisonError::into_inner).take(Who::Anybody);
+        let census = Arc::clone(&self.census);
+        is_free.then_some(Pass { census, user: None, address: None, owes: false })
     }
 }
 
@@ -236,20 +229,52 @@ enum Who {
     Anybody,
     User(UserId),
     Address(IpAddr),
+    /// Of an address, those that have yet to say who they are.
     Owing(IpAddr),
 }
 
-/// How many sockets each holds; bounded by the sockets there are.
-type Census = HashMap<Who, u32>;
-
-/// A socket that is counted.
+/// How many sockets each holds, and may; bounded by the sockets there are.
 #[derive(Debug)]
-pub struct Pass {
-    census: Arc<Mutex<Census>>,
+struct Census {
+    held: HashMap<Who, u32>,
     max_of_node: u32,
     /// Of a user, of an address, of those of an address that owe their first word.
     max: [u32; 3],
-    held: SmallVec<[Who; 2]>,
+}
+
+impl Census {
+    /// Counts one in; false: there are too many.
+    fn take(&mut self, who: Who) -> bool {
+        let max = match who {
+            Who::Anybody => self.max_of_node,
+            Who::User(_) => self.max[0],
+            Who::Address(_) => self.max[1],
+            Who::Owing(_) => self.max[2],
+        };
+        let count = self.held.entry(who).or_default();
+        let is_free = *count < max;
+        *count += u32::from(is_free);
+        is_free
+    }
+
+    fn give_back(&mut self, who: Who) {
+        if let Entry::Occupied(mut count) = self.held.entry(who) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
+}
+
+/// A socket that is counted: as one of the node's, and of whomever it names.
+#[derive(Debug)]
+pub struct Pass {
+    census: Arc<Mutex<Census>>,
+    user: Option<UserId>,
+    address: Option<IpAddr>,
+    /// It has yet to say who it is.
+    owes: bool,
 }
 
 impl Pass {
@@ -258,56 +283,48 @@ impl Pass {
     #[must_use]
     pub fn is_of(&mut self, user: Option<UserId>, ip: IpAddr, owes: bool) -> bool {
         let ip = network(ip);
-        self.take(Who::Address(ip))
-            && user.is_none_or(|user| self.take(Who::User(user)))
-            && (!owes || self.take(Who::Owing(ip)))
+        let mut census = self.census.lock().unwrap_or_else(PoisonError::into_inner);
+        if !census.take(Who::Address(ip)) {
+            return false;
+        }
+        self.address = Some(ip);
+        self.owes = owes && census.take(Who::Owing(ip));
+        drop(census);
+        self.owes == owes && user.is_none_or(|user| self.is_now(user))
     }
 
     /// The socket has said who it is; false: that user has too many.
     #[must_use]
     pub fn is_proven(&mut self, user: Option<UserId>) -> bool {
-        self.give_back(|who| matches!(who, Who::Owing(_)));
-        let Some(user) = user else { return true };
-        self.held.contains(&Who::User(user)) || self.take(Who::User(user))
+        if let Some(ip) = self.address.filter(|_| std::mem::take(&mut self.owes)) {
+            self.census.lock().unwrap_or_else(PoisonError::into_inner).give_back(Who::Owing(ip));
+        }
+        user.is_none_or(|user| self.is_now(user))
     }
 
-    fn take(&mut self, who: Who) -> bool {
-        let max = match who {
-            Who::Anybody => self.max_of_node,
-            Who::User(_) => self.max[0],
-            Who::Address(_) => self.max[1],
-            Who::Owing(_) => self.max[2],
-        };
+    fn is_now(&mut self, user: UserId) -> bool {
+        if self.user == Some(user) {
+            return true;
+        }
         let mut census = self.census.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = census.entry(who).or_default();
-        let is_free = *count < max;
+        let is_free = census.take(Who::User(user));
+        if let Some(before) = self.user.filter(|_| is_free) {
+            census.give_back(Who::User(before));
+        }
         if is_free {
-            *count += 1;
-            self.held.push(who);
+            self.user = Some(user);
         }
         is_free
-    }
-
-    fn give_back(&mut self, which: impl Fn(&Who) -> bool) {
-        let mut census = self.census.lock().unwrap_or_else(PoisonError::into_inner);
-        self.held.retain(|who| {
-            if !which(who) {
-                return true;
-            }
-            if let Entry::Occupied(mut count) = census.entry(*who) {
-                *count.get_mut() -= 1;
-                if *count.get() == 0 {
-                    count.remove();
-                }
-            }
-            false
-        });
     }
 }
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        self.give_back(|_| true);
+        let mut census = self.census.lock().unwrap_or_else(PoisonError::into_inner);
+        census.give_back(Who::Anybody);
+        let owing = self.address.filter(|_| self.owes).map(Who::Owing);
+        let own = [self.user.map(Who::User), self.address.map(Who::Address), owing];
+        own.into_iter().flatten().for_each(|who| census.give_back(who));
     }
 }
 

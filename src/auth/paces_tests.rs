@@ -77,7 +77,7 @@ fn sockets_are_counted_by_user_by_address_and_while_they_owe_their_first_word() 
     let third = count_in(&paces, None, true).expect("the third of the address");
     assert!(count_in(&paces, None, false).is_none(), "its fourth");
     drop((owing, second, third));
-    assert!(paces.census.lock().expect("nobody panicked").is_empty());
+    assert!(paces.census.lock().expect("nobody panicked").held.is_empty());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! before its bytes are there, so that memory is bounded whatever a client claims (RFC 6455,
 //! sections 5 and 7.4.1). Both engines read through this.
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::{CloseCode, close};
 
@@ -55,8 +55,10 @@ struct Unfinished {
 /// Reads one connection's frames. Holds no memory between messages.
 #[derive(Debug)]
 pub struct Decoder {
-    max_bytes: usize,
-    unread: BytesMut,
+    unread: Vec<u8>,
+    /// So much of it is read by now.
+    read: u32,
+    max_bytes: u32,
     unfinished: Option<Box<Unfinished>>,
 }
 
@@ -72,12 +74,14 @@ impl Decoder {
     /// A message may be `max_bytes` long.
     #[must_use]
     pub fn new(max_bytes: usize) -> Self {
-        Self { max_bytes, unread: BytesMut::new(), unfinished: None }
+        let max_bytes = u32::try_from(max_bytes).unwrap_or(u32::MAX);
+        Self { unread: Vec::new(), read: 0, max_bytes, unfinished: None }
     }
 
     /// Takes bytes as they came. The caller calls [`Decoder::next_message`] until it gives none before
     /// it takes more; what is held is at most one frame and one read.
     pub fn take(&mut self, bytes: &[u8]) {
+        self.unread.drain(..std::mem::take(&mut self.read) as usize);
         self.unread.extend_from_slice(bytes);
     }
 
@@ -88,28 +92,30 @@ impl Decoder {
     pub fn next_message(&mut self) -> Result<Option<Incoming>, Violation> {
         loop {
             let Some(head) = self.head()? else { return Ok(self.rest()) };
-            if self.unread.len() < head.size + head.len {
+            let from = self.read as usize + head.size;
+            let Some(payload) = self.unread.get_mut(from..from + head.len) else {
                 return Ok(None);
-            }
-            self.unread.advance(head.size);
-            let mut payload = self.unread.split_to(head.len);
-            unmask(&mut payload, head.mask);
-            if let Some(message) = self.message(&head, &payload)? {
-                return Ok(Some(message));
+            };
+            unmask(payload, head.mask);
+            let message = message(&mut self.unfinished, &head, payload)?;
+            self.read += u32::try_from(head.size + head.len).map_err(|_| Violation::TooBig)?;
+            if message.is_some() {
+                return Ok(message);
             }
         }
     }
 
     /// Gives the buffer back when all of it was read.
     fn rest(&mut self) -> Option<Incoming> {
-        if self.unread.is_empty() {
-            self.unread = BytesMut::new();
+        if self.read as usize == self.unread.len() {
+            (self.unread, self.read) = (Vec::new(), 0);
         }
         None
     }
 
     fn head(&self) -> Result<Option<Head>, Violation> {
-        let [first, second, rest @ ..] = &self.unread[..] else { return Ok(None) };
+        let unread = &self.unread[self.read as usize..];
+        let [first, second, rest @ ..] = unread else { return Ok(None) };
         let (fin, opcode) = (first & 0x80 != 0, first & 0x0F);
         let is_control = opcode & 0x8 != 0;
         if first & 0x70 != 0
@@ -135,7 +141,7 @@ impl Decoder {
             _ => 0,
         };
         let len = usize::try_from(len).map_err(|_| Violation::TooBig)?;
-        if !is_control && len.saturating_add(so_far) > self.max_bytes {
+        if !is_control && len.saturating_add(so_far) > self.max_bytes as usize {
             return Err(Violation::TooBig);
         }
         let Some(mask) = rest.get(extra..).and_then(|rest| rest.first_chunk::<4>()) else {
@@ -143,29 +149,34 @@ impl Decoder {
         };
         Ok(Some(Head { fin, opcode, mask: *mask, len, size: 2 + extra + 4 }))
     }
+}
 
-    fn message(&mut self, head: &Head, payload: &[u8]) -> Result<Option<Incoming>, Violation> {
-        match (head.opcode, self.unfinished.is_some()) {
-            (8, _) => return goodbye(payload).map(Some),
-            (9, _) => return Ok(Some(Incoming::Ping(Bytes::copy_from_slice(payload)))),
-            (10, _) => return Ok(Some(Incoming::Pong)),
-            (0, false) | (1 | 2, true) => return Err(Violation::Broken),
-            _ => {}
-        }
-        if head.fin && head.opcode != 0 {
-            return whole(head.opcode == 1, payload.to_vec()).map(Some);
-        }
-        let message = self.unfinished.get_or_insert_with(|| {
-            Box::new(Unfinished { is_text: head.opcode == 1, payload: Vec::new() })
-        });
-        message.payload.extend_from_slice(payload);
-        if !head.fin {
-            return Ok(None);
-        }
-        match self.unfinished.take() {
-            Some(message) => whole(message.is_text, message.payload).map(Some),
-            None => Ok(None),
-        }
+/// What a frame completes.
+fn message(
+    unfinished: &mut Option<Box<Unfinished>>,
+    head: &Head,
+    payload: &[u8],
+) -> Result<Option<Incoming>, Violation> {
+    match (head.opcode, unfinished.is_some()) {
+        (8, _) => return goodbye(payload).map(Some),
+        (9, _) => return Ok(Some(Incoming::Ping(Bytes::copy_from_slice(payload)))),
+        (10, _) => return Ok(Some(Incoming::Pong)),
+        (0, false) | (1 | 2, true) => return Err(Violation::Broken),
+        _ => {}
+    }
+    if head.fin && head.opcode != 0 {
+        return whole(head.opcode == 1, payload.to_vec()).map(Some);
+    }
+    let message = unfinished.get_or_insert_with(|| {
+        Box::new(Unfinished { is_text: head.opcode == 1, payload: Vec::new() })
+    });
+    message.payload.extend_from_slice(payload);
+    if !head.fin {
+        return Ok(None);
+    }
+    match unfinished.take() {
+        Some(message) => whole(message.is_text, message.payload).map(Some),
+        None => Ok(None),
     }
 }
 

@@ -276,17 +276,19 @@ impl Group {
         budget
     }
 
-    /// Tells what holds at present to those who missed it and can hear again.
+    /// Tells what holds at present to those who missed it and can hear again, and gives back the
+    /// memory of a crowd that came all at once.
     pub fn make_good(&mut self) {
+        self.waiting.shrink_to(MOST_IN_ONE_WRITE / 4);
+        self.seats.shrink_to(self.seats.len() + MOST_IN_ONE_WRITE / 4);
         let Some(said) = self.holds.as_ref().filter(|_| self.is_missed) else { return };
         self.is_missed = false;
         for sitting in self.seats.iter_mut().filter(|sitting| sitting.missed && !sitting.lags) {
             let Some(frame) = said.of(sitting.seat.dialect) else { continue };
             let Some(outlet) = outlet::find(sitting.seat.slot) else { continue };
             sitting.missed = outlet.backlog().is_too_much_for_light();
-            if sitting.missed {
-                self.is_missed = true;
-            } else {
+            self.is_missed |= sitting.missed;
+            if !sitting.missed {
                 outlet.deliver(std::slice::from_ref(frame), None);
             }
         }
@@ -328,9 +330,8 @@ impl Group {
     }
 
     fn attach(&mut self, seat: Arc<Seat>, opening: &[Frame], since: Since) {
-        let outlet = outlet::find(seat.slot);
         let place = self.places.get(&seat.session).copied();
-        let Some(outlet) = outlet else {
+        let Some(outlet) = outlet::find(seat.slot) else {
             if let Some(place) = place {
                 self.seats[place].tally.dropped(opening.len() as u64);
             }
@@ -379,12 +380,11 @@ impl Group {
         self.left.settle();
         for sitting in &mut self.seats {
             let Some(due) = dues.get(&sitting.seat.session) else { continue };
-            let ledger = sitting.tally.against(due + sitting.before);
-            if ledger.imbalance > sitting.audited().imbalance {
+            let (before, ledger) = (sitting.audited().imbalance, sitting.audit(*due));
+            if ledger.imbalance > before {
                 let session = sitting.seat.session;
                 log::error!("room {}, session {session}: frames got lost: {ledger:?}", self.room);
             }
-            sitting.audited = Some(Box::new(ledger));
         }
     }
 

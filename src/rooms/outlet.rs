@@ -119,8 +119,9 @@ impl Backlog {
     }
 }
 
-/// The address of a socket: `generation` tells it from a later one in the same place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// The address of a socket: `generation` tells it from a later one in the same place. By default
+/// of none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Slot {
     /// The worker, as its Shard is numbered.
     pub worker: usize,

@@ -27,9 +27,18 @@ pub(super) struct Sitting {
     pub before: u64,
     /// It has yet to be told what holds at present.
     pub missed: bool,
-    /// Its account when last looked at; most are looked at by nobody.
-    pub audited: Option<Box<Ledger>>,
-    since: Since,
+    /// The room's newest event when it came.
+    head: i64,
+    noted: Option<Box<Noted>>,
+}
+
+/// What there is to be said of few: most miss nothing, and are looked at by nobody.
+#[derive(Debug, Default)]
+struct Noted {
+    /// The account when last looked at.
+    audited: Ledger,
+    /// See [`Since`].
+    replayed: Option<(i64, i64)>,
     missing: Option<(i64, Why)>,
     /// Frames that were left out for it.
     spared: u64,
@@ -37,59 +46,81 @@ pub(super) struct Sitting {
 
 impl Sitting {
     pub(super) fn new(seat: Arc<Seat>, since: Since) -> Self {
-        Self {
+        let mut sitting = Self {
             slot: seat.slot,
             dialect: seat.dialect,
             seat,
-            since,
-            missing: None,
-            spared: 0,
+            head: since.head,
             lags: false,
             tally: Tally::default(),
             before: 0,
             missed: false,
-            audited: None,
+            noted: None,
+        };
+        sitting.came(since);
+        sitting
+    }
+
+    fn came(&mut self, since: Since) {
+        self.head = since.head;
+        if since.replayed.is_some() || self.noted.is_some() {
+            let noted = self.noted();
+            (noted.replayed, noted.missing) = (since.replayed, None);
         }
+    }
+
+    fn noted(&mut self) -> &mut Noted {
+        self.noted.get_or_insert_default()
     }
 
     /// Its account when last looked at.
     pub(super) fn audited(&self) -> Ledger {
-        self.audited.as_deref().copied().unwrap_or_default()
+        self.noted.as_ref().map_or_else(Ledger::default, |noted| noted.audited)
+    }
+
+    /// Looks at its account, by what the room says was due.
+    pub(super) fn audit(&mut self, due: u64) -> Ledger {
+        let ledger = self.tally.against(due + self.before);
+        self.noted().audited = ledger;
+        ledger
     }
 
     /// It joined again, with a new seat and the same account.
     pub(super) fn sits_anew(&mut self, seat: Arc<Seat>, since: Since) {
         (self.slot, self.dialect) = (seat.slot, seat.dialect);
-        (self.seat, self.since) = (seat, since);
-        (self.lags, self.missed, self.missing) = (false, false, None);
+        self.seat = seat;
+        (self.lags, self.missed) = (false, false);
+        self.came(since);
     }
 
     /// Does without so many frames.
     fn spare(&mut self, frames: usize) {
         self.tally.dropped(frames as u64);
-        self.spared += frames as u64;
+        self.noted().spared += frames as u64;
     }
 
     /// It is handed no event from this one on, which would have been so many frames.
     pub(super) fn misses(&mut self, from: i64, why: Why, frames: usize) {
         self.spare(frames);
-        self.missing.get_or_insert((from, why));
+        self.noted().missing.get_or_insert((from, why));
     }
 
     /// The user's stay until now, or until its end; none of a guest.
     pub(super) fn visit(&self, reached: i64, is_over: bool) -> Option<Visit> {
         let left_at = is_over.then(clock::now);
         let lives_on = is_over && outlet::find(self.seat.slot).is_some();
+        let noted = self.noted.as_deref();
+        let spared = noted.map_or(0, |noted| noted.spared);
         Some(Visit {
             user: self.seat.user()?,
             session: self.seat.session,
             slot: self.seat.slot,
             dialect: self.seat.dialect,
             came: self.seat.since,
-            since: self.since,
-            missed: self.missing,
+            since: Since { head: self.head, replayed: noted.and_then(|noted| noted.replayed) },
+            missed: noted.and_then(|noted| noted.missing),
             reached,
-            untaken: untaken(self.tally.against(0), self.spared, lives_on),
+            untaken: untaken(self.tally.against(0), spared, lives_on),
             left_at,
         })
     }

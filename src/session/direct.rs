@@ -12,8 +12,7 @@ use std::time::Duration;
 use actix::fut::ActorFuture;
 use actix::prelude::*;
 use actix_web::rt::time::{Sleep, sleep};
-use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::tcp::OwnedReadHalf;
+use tokio::io::ReadBuf;
 
 use crate::protocol::Decoder;
 use crate::rooms::Outlet;
@@ -39,25 +38,16 @@ thread_local! {
 /// The session actor.
 pub struct DirectSession {
     wire: Rc<Wire>,
-    reading: OwnedReadHalf,
     decoder: Decoder,
     /// None: only the goodbye remains.
     session: Option<Session>,
-    /// Our side of the connection has ended.
-    ended: bool,
     _place: Place,
 }
 
 impl DirectSession {
     /// Whose handshake is answered; with no session, only the goodbye remains.
-    pub fn new(
-        wire: Rc<Wire>,
-        reading: OwnedReadHalf,
-        decoder: Decoder,
-        session: Option<Session>,
-        place: Place,
-    ) -> Self {
-        Self { wire, reading, decoder, session, ended: false, _place: place }
+    pub fn new(wire: Rc<Wire>, decoder: Decoder, session: Option<Session>, place: Place) -> Self {
+        Self { wire, decoder, session, _place: place }
     }
 }
 
@@ -119,7 +109,7 @@ impl DirectSession {
             if is_closing {
                 // With it goes a post in hand, and its place in the queue for one.
                 self.session = None;
-                if flushed.is_ready() && !std::mem::replace(&mut self.ended, true) {
+                if flushed.is_ready() {
                     self.wire.end();
                 }
             }
@@ -142,7 +132,7 @@ impl DirectSession {
     fn read(&mut self, task: &mut TaskContext<'_>, keep: bool) -> Poll<io::Result<usize>> {
         READ_BUFFER.with_borrow_mut(|buffer| {
             let mut buffer = ReadBuf::new(buffer);
-            ready!(Pin::new(&mut self.reading).poll_read(task, &mut buffer))?;
+            ready!(self.wire.poll_read(task, &mut buffer))?;
             if keep {
                 self.decoder.take(buffer.filled());
             }

@@ -287,7 +287,7 @@ impl Porter {
 
     /// Third: a named public room, made when the first client joins.
     async fn by_name(&self, name: &RoomName, proof: &Proof, ip: IpAddr) -> Result<Guest, Denied> {
-        let known = self.looked_up.once(name, self.store.named_room(name)).await?;
+        let known = self.looked_up.once(name, async || self.store.named_room(name).await).await?;
         let room = if let Some(room) = known {
             room
         } else {
@@ -301,7 +301,7 @@ impl Porter {
                 return Err(proof.denied());
             }
             let user = proof.user().map(|user| UserId(user.card.id));
-            let open = async {
+            let open = async || {
                 self.paces.creation_from(ip, user)?;
                 Ok::<_, Denied>(Some(self.store.open_named(name, by, false, clock::now()).await?.0))
             };

@@ -18,7 +18,8 @@ type Answer = OnceCell<Option<RoomRow>>;
 pub struct Lookup(Arc<Mutex<HashMap<RoomName, Weak<Answer>>>>);
 
 impl Lookup {
-    /// What `ask` finds out of this name, by whoever asks first.
+    /// What `ask` finds out of this name, by whoever asks first. Only he pays for the memory of a
+    /// query under way: after a restart thousands wait here.
     ///
     /// # Errors
     /// Those of one's own `ask`: when one who asks gives up or fails, the next of those who wait
@@ -26,10 +27,10 @@ impl Lookup {
     pub async fn once<E>(
         &self,
         name: &RoomName,
-        ask: impl Future<Output = Result<Option<RoomRow>, E>>,
+        ask: impl AsyncFnOnce() -> Result<Option<RoomRow>, E>,
     ) -> Result<Option<RoomRow>, E> {
         let answer = self.join_in(name);
-        let found = answer.get_or_try_init(|| ask).await.cloned();
+        let found = answer.get_or_try_init(|| Box::pin(ask())).await.cloned();
         drop(answer);
         let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if asked.get(name).is_some_and(|waited_for| waited_for.strong_count() == 0) {

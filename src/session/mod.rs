@@ -4,6 +4,7 @@
 //! an actix-web response body. Must not know
 //! how rooms keep order, nor REST.
 
+mod behind;
 pub mod capacity;
 pub mod direct;
 pub mod door;

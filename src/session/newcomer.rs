@@ -95,10 +95,10 @@ impl Host {
             Ok((arrival, knock)) => {
                 answer.extend(handshake::switching(&knock.key, knock.is_native));
                 let better = self.better_place(&arrival, &knock).await;
-                let newcomer = Newcomer { host: self, unread, answer, arrival, knock };
+                let newcomer = Box::new(Newcomer { host: self, unread, answer, arrival, knock });
                 match better {
                     Some(shard) => newcomer.move_to(&shard, io),
-                    None => newcomer.settle(io).await,
+                    None => Box::pin(newcomer.settle(io)).await,
                 }
             }
         }
@@ -133,7 +133,8 @@ pub(super) async fn finish(mut io: TcpStream, answer: &[u8]) {
     drop(timeout(GOODBYE, goodbye).await);
 }
 
-/// Somebody who is let in, whose handshake is not answered yet.
+/// Somebody who is let in, whose handshake is not answered yet. Handed on in a box, as each future
+/// that has it would hold a copy.
 struct Newcomer {
     host: Host,
     unread: Vec<u8>,
@@ -144,7 +145,7 @@ struct Newcomer {
 
 impl Newcomer {
     /// Goes on on another worker.
-    fn move_to(self, shard: &ShardHandle, io: TcpStream) {
+    fn move_to(self: Box<Self>, shard: &ShardHandle, io: TcpStream) {
         let ip = self.knock.ip;
         match io.into_std() {
             Ok(io) => {
@@ -161,15 +162,15 @@ impl Newcomer {
         }
     }
 
-    async fn settle(self, io: TcpStream) {
+    async fn settle(self: Box<Self>, io: TcpStream) {
         let ip = self.knock.ip;
         if let Err(error) = self.begin(io).await {
             lost(ip, &error);
         }
     }
 
-    async fn begin(self, io: TcpStream) -> io::Result<()> {
-        let Self { host: Host { porter, settings, .. }, unread, answer, arrival, knock } = self;
+    async fn begin(self: Box<Self>, io: TcpStream) -> io::Result<()> {
+        let Self { host: Host { porter, settings, .. }, unread, answer, arrival, knock } = *self;
         io.set_nodelay(true)?;
         SockRef::from(&io)
             .set_tcp_user_timeout(Some(Duration::from_secs(settings.max_pending_s)))?;
@@ -177,8 +178,7 @@ impl Newcomer {
             return Err(io::Error::other("this worker has no Shard"));
         };
         let departure = Departure::new(porter.rooms().clone(), knock.is_native);
-        let (reading, writing) = io.into_split();
-        let wire = Wire::new(writing, Rc::clone(&departure));
+        let wire = Wire::new(io, Rc::clone(&departure));
         let place = Place::open(&shard, Rc::clone(&wire) as Rc<dyn Outlet>, Rc::clone(&departure));
         let mut decoder = Decoder::new(settings.max_frame_bytes);
         decoder.take(&unread);
@@ -193,7 +193,7 @@ impl Newcomer {
                 Some(Session::Native(Box::new(native)))
             }
             Way::Plain(guest) => {
-                let session = enter(&porter, &settings, &place, &shard, &guest, knock.ip).await;
+                let session = enter(&porter, settings, &place, &shard, &guest, knock.ip).await;
                 let session = session.map_err(|refused| wire.close(farewell(refused))).ok();
                 if let Some(room) = session.as_ref().map(|_| guest.room) {
                     departure.joined(room);
@@ -206,7 +206,7 @@ impl Newcomer {
             }
         };
         wire.answer(answer);
-        DirectSession::new(wire, reading, decoder, session, place).start();
+        DirectSession::new(wire, decoder, session, place).start();
         Ok(())
     }
 }
@@ -218,7 +218,7 @@ fn lost(ip: IpAddr, error: &io::Error) {
 /// Seats a plain socket in its room.
 async fn enter(
     porter: &Porter,
-    settings: &SessionSettings,
+    settings: Arc<SessionSettings>,
     place: &Place,
     shard: &Arc<ShardHandle>,
     guest: &Guest,

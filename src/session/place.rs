@@ -1,7 +1,7 @@
 //! A socket's slot on its worker and its seat in its room: taken together when it comes in, given
 //! back together when its session ends. Both engines hold one.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -28,6 +28,8 @@ pub struct Departure {
     joined: RefCell<SmallVec<[RoomId; 1]>>,
     is_native: bool,
     pass: RefCell<Option<Pass>>,
+    /// Once it has a [`Place`].
+    slot: Cell<Slot>,
 }
 
 impl Departure {
@@ -41,6 +43,7 @@ impl Departure {
             joined: RefCell::default(),
             is_native,
             pass: RefCell::default(),
+            slot: Cell::default(),
         })
     }
 
@@ -111,30 +114,28 @@ impl Departure {
 }
 
 /// The slot and the seat.
-pub struct Place {
-    slot: Slot,
-    departure: Rc<Departure>,
-}
+pub struct Place(Rc<Departure>);
 
 impl Place {
     /// Opens a slot for a socket.
     #[must_use]
     pub fn open(shard: &ShardHandle, outlet: Rc<dyn Outlet>, departure: Rc<Departure>) -> Self {
-        Self { slot: outlet::open(shard.worker, outlet), departure }
+        departure.slot.set(outlet::open(shard.worker, outlet));
+        Self(departure)
     }
 
     /// Where it is.
     #[must_use]
-    pub const fn slot(&self) -> Slot {
-        self.slot
+    pub fn slot(&self) -> Slot {
+        self.0.slot.get()
     }
 
     /// The seat that a plain socket asks for.
     #[must_use]
     pub fn seat(&self, guest: &Guest, ip: IpAddr) -> Arc<Seat> {
         Arc::new(Seat {
-            session: self.departure.session,
-            slot: self.slot,
+            session: self.0.session,
+            slot: self.slot(),
             dialect: guest.dialect,
             who: guest.identity.author(),
             card: guest.identity.card().cloned(),
@@ -148,7 +149,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.departure.leave();
-        outlet::shut(self.slot);
+        self.0.leave();
+        outlet::shut(self.slot());
     }
 }

@@ -43,8 +43,7 @@ pub struct Relay {
     seat: Arc<Seat>,
     shard: Arc<ShardHandle>,
     in_flight: usize,
-    max_in_flight: usize,
-    busy_wait: Duration,
+    settings: Arc<SessionSettings>,
     /// A plain client can be told nothing, so it is made to wait.
     pace: SocketPaces,
     /// The post that is held back, and the wait for its time and for a place.
@@ -59,7 +58,7 @@ impl Relay {
         room: Arc<RoomHandle>,
         seat: Arc<Seat>,
         shard: Arc<ShardHandle>,
-        settings: &SessionSettings,
+        settings: Arc<SessionSettings>,
     ) -> Self {
         Self {
             pace: porter.paces().of_socket(),
@@ -68,16 +67,15 @@ impl Relay {
             seat,
             shard,
             in_flight: 0,
-            max_in_flight: settings.max_in_flight,
-            busy_wait: Duration::from_secs(settings.busy_wait_s),
+            settings,
             in_hand: None,
         }
     }
 
     /// Whether the engine must not read on: TCP then holds the client back.
     #[must_use]
-    pub const fn is_full(&self) -> bool {
-        self.in_hand.is_some() || self.in_flight >= self.max_in_flight
+    pub fn is_full(&self) -> bool {
+        self.in_hand.is_some() || self.in_flight >= self.settings.max_in_flight
     }
 
     /// The client said something.
@@ -114,7 +112,8 @@ impl Relay {
         if let Some(admission) = admitted {
             self.send(words, admission);
         } else {
-            let (rooms, room, limit) = (self.rooms.clone(), self.room.clone(), self.busy_wait);
+            let (rooms, room) = (self.rooms.clone(), self.room.clone());
+            let limit = Duration::from_secs(self.settings.busy_wait_s);
             let (pace, seat) = (self.pace.clone(), Arc::clone(&self.seat));
             let waiting = Box::pin(async move {
                 let admitted = async {

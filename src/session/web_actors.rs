@@ -139,7 +139,7 @@ impl WebSession {
         match porter.rooms().enter(guest.room, join).await {
             Ok(room) => {
                 departure.joined(room.id);
-                let relay = Relay::new(porter, room, seat, shard, settings);
+                let relay = Relay::new(porter, room, seat, shard, Arc::clone(settings));
                 self.session = Some(Session::Plain(Box::new(relay)));
             }
             Err(refused) => self.link.close(farewell(refused)),

@@ -2,29 +2,27 @@
 //! memory to the kernel, several in one write; what the kernel does not take waits here, counted.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
-use std::io::{self, ErrorKind, IoSlice};
+use std::io::{self, ErrorKind};
 use std::net::Shutdown;
+use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Instant;
 
-use bytes::{Buf, Bytes};
-use smallvec::SmallVec;
+use bytes::Bytes;
 use socket2::SockRef;
-use tokio::net::tcp::OwnedWriteHalf;
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::net::TcpStream;
 
 use crate::domain::{Posted, RoomId};
 use crate::protocol::{CloseCode, Frame};
 use crate::rooms::Refused;
-use crate::rooms::ledger::{Tally, Waiting};
+use crate::rooms::ledger::Tally;
 use crate::rooms::outlet::{Backlog, Batch, Outlet};
 
+use super::behind::Behind;
 use super::note::Note;
 use super::place::Departure;
-
-/// Pieces in one write.
-const SLICES: usize = 32;
 
 /// How far the connection is on its way to its end.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -37,22 +35,13 @@ enum End {
     Broken,
 }
 
-/// What is left of a frame to be sent, and the room that has it on its account.
-struct Piece {
-    bytes: Bytes,
-    waits: Option<Waiting>,
-}
-
-#[derive(Default)]
 struct Outbox {
-    waiting: VecDeque<Piece>,
-    bytes: usize,
-    /// How much of that is still the opening.
-    opening: usize,
-    since: Option<Instant>,
-    /// The first piece has begun to go out: it must end before anything else may follow.
-    begun: bool,
+    io: TcpStream,
+    /// None: the kernel took all of it.
+    behind: Option<Box<Behind>>,
     end: End,
+    /// Our side of the connection has ended.
+    ended: bool,
     /// The handshake is not answered yet: nothing goes out before its answer.
     corked: bool,
     seated: bool,
@@ -60,9 +49,8 @@ struct Outbox {
     waker: Option<Waker>,
 }
 
-/// The socket's sending side, and what its session must be told.
+/// The connection, and what its session must be told.
 pub struct Wire {
-    io: OwnedWriteHalf,
     outbox: RefCell<Outbox>,
     heard: Cell<Instant>,
     is_read: Cell<bool>,
@@ -73,10 +61,19 @@ pub struct Wire {
 impl Wire {
     /// Around a socket whose handshake is not answered yet: see [`Wire::answer`].
     #[must_use]
-    pub fn new(io: OwnedWriteHalf, departure: Rc<Departure>) -> Rc<Self> {
-        Rc::new(Self {
+    pub fn new(io: TcpStream, departure: Rc<Departure>) -> Rc<Self> {
+        let outbox = Outbox {
             io,
-            outbox: RefCell::new(Outbox { corked: true, ..Outbox::default() }),
+            behind: None,
+            end: End::None,
+            ended: false,
+            corked: true,
+            seated: false,
+            notes: Vec::new(),
+            waker: None,
+        };
+        Rc::new(Self {
+            outbox: RefCell::new(outbox),
             heard: Cell::new(Instant::now()),
             is_read: Cell::new(true),
             due: Cell::new(None),
@@ -96,18 +93,24 @@ impl Wire {
     pub fn answer(&self, answer: Vec<u8>) {
         let mut outbox = self.outbox.borrow_mut();
         outbox.corked = false;
-        let taken = SockRef::from(self.io.as_ref()).send(&answer).unwrap_or(0);
+        let taken = SockRef::from(&outbox.io).send(&answer).unwrap_or(0);
         if taken < answer.len() {
-            let rest = Bytes::from(answer).slice(taken..);
-            outbox.bytes += rest.len();
-            outbox.since.get_or_insert_with(Instant::now);
-            outbox.waiting.push_front(Piece { bytes: rest, waits: None });
             // Even if it is closed meanwhile, the goodbye follows the answer.
-            outbox.begun = true;
+            outbox.behind().push_rest(Bytes::from(answer).slice(taken..), None);
         }
-        if outbox.write_waiting(&self.io).is_err() {
-            outbox.fail();
-        }
+        outbox.write_on();
+    }
+
+    /// Reads what the client sent into `buffer`; nothing into it when the connection has ended.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub fn poll_read(
+        &self,
+        task: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.outbox.borrow_mut().io).poll_read(task, buffer)
     }
 
     /// Bytes came from the client.
@@ -125,8 +128,11 @@ impl Wire {
 
     /// Nothing more is sent; the client reads the end after what was.
     pub fn end(&self) {
-        // An error means that the connection is gone.
-        drop(SockRef::from(self.io.as_ref()).shutdown(Shutdown::Write));
+        let mut outbox = self.outbox.borrow_mut();
+        if !std::mem::replace(&mut outbox.ended, true) {
+            // An error means that the connection is gone.
+            drop(SockRef::from(&outbox.io).shutdown(Shutdown::Write));
+        }
     }
 
     /// The session's task, to be woken when there is something for it.
@@ -158,76 +164,57 @@ impl Wire {
     /// # Errors
     /// When the connection is gone.
     pub fn poll_flush(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut outbox = self.outbox.borrow_mut();
+        if outbox.end == End::Broken {
+            return Poll::Ready(Err(ErrorKind::BrokenPipe.into()));
+        }
         loop {
-            {
-                let mut outbox = self.outbox.borrow_mut();
-                if outbox.end == End::Broken {
-                    return Poll::Ready(Err(ErrorKind::BrokenPipe.into()));
-                }
-                outbox.write_waiting(&self.io)?;
-                if outbox.waiting.is_empty() {
-                    return Poll::Ready(Ok(()));
-                }
+            outbox.write_behind()?;
+            if outbox.behind.is_none() {
+                return Poll::Ready(Ok(()));
             }
-            match self.io.as_ref().poll_write_ready(task) {
-                Poll::Ready(ready) => ready?,
-                Poll::Pending => return Poll::Pending,
-            }
+            ready!(outbox.io.poll_write_ready(task))?;
         }
     }
 }
 
 impl Outbox {
-    fn push(&mut self, bytes: Bytes, frames: u64, tally: Option<&mut Tally>) {
-        self.bytes += bytes.len();
-        self.since.get_or_insert_with(Instant::now);
-        let waits = tally.map(|tally| tally.waits(frames));
-        self.waiting.push_back(Piece { bytes, waits });
+    fn behind(&mut self) -> &mut Behind {
+        self.behind.get_or_insert_with(|| Box::new(Behind::new()))
+    }
+
+    fn backlog(&self) -> Backlog {
+        self.behind.as_ref().map_or_else(Backlog::default, |behind| behind.backlog())
     }
 
     /// Writes until nothing waits or the kernel takes no more.
-    fn write_waiting(&mut self, io: &OwnedWriteHalf) -> io::Result<()> {
-        while !self.waiting.is_empty() {
-            let slices: SmallVec<[IoSlice<'_>; SLICES]> =
-                self.waiting.iter().take(SLICES).map(|piece| IoSlice::new(&piece.bytes)).collect();
-            let outcome = io.as_ref().try_write_vectored(&slices);
-            drop(slices);
+    fn write_behind(&mut self) -> io::Result<()> {
+        while let Some(behind) = &mut self.behind {
+            let outcome = self.io.try_write_vectored(&behind.slices());
             match outcome {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(written) => self.taken(written),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                // An idle socket holds no memory for what it once had to wait for.
+                Ok(written) => {
+                    if behind.taken(written) {
+                        self.behind = None;
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error),
             }
         }
-        // An idle socket holds no memory for what it once had to wait for.
-        self.waiting = VecDeque::new();
         Ok(())
     }
 
-    fn taken(&mut self, mut written: usize) {
-        self.bytes -= written;
-        self.opening = self.opening.min(self.bytes);
-        self.since = (self.bytes > 0).then(Instant::now);
-        while let Some(first) = self.waiting.front_mut() {
-            if written < first.bytes.len() {
-                first.bytes.advance(written);
-                self.begun = written > 0 || self.begun;
-                return;
-            }
-            written -= first.bytes.len();
-            if let Some(Piece { waits: Some(waits), .. }) = self.waiting.pop_front() {
-                waits.written();
-            }
-            self.begun = false;
+    fn write_on(&mut self) {
+        if self.write_behind().is_err() {
+            self.fail();
         }
     }
 
     fn fail(&mut self) {
         self.end = End::Broken;
-        self.waiting = VecDeque::new();
-        self.bytes = 0;
-        self.opening = 0;
-        self.since = None;
+        self.behind = None;
         self.wake();
     }
 
@@ -237,68 +224,49 @@ impl Outbox {
         }
     }
 
-    /// Sends pieces behind what waits; writes straight from them when nothing does.
-    fn send(&mut self, io: &OwnedWriteHalf, frames: &[Frame], mut tally: Option<&mut Tally>) {
-        let mut frames = frames.iter().map(Frame::wire);
-        if self.waiting.is_empty() && !self.corked {
-            loop {
-                let pieces: SmallVec<[&Bytes; SLICES]> = frames.by_ref().take(SLICES).collect();
-                if pieces.is_empty() {
-                    return;
+    /// Sends frames behind what waits. Several go out in one write, and what must wait of them
+    /// stays shared with whoever else gets them.
+    fn send(&mut self, frames: &[Frame], mut tally: Option<&mut Tally>) {
+        match frames {
+            [] => {}
+            [frame] => self.send_piece(frame.wire(), 1, tally),
+            several => {
+                for frame in several {
+                    let waits = tally.as_deref_mut().map(|tally| tally.waits(1));
+                    self.behind().push(frame.wire().clone(), waits);
                 }
-                let slices: SmallVec<[IoSlice<'_>; SLICES]> =
-                    pieces.iter().map(|piece| IoSlice::new(piece)).collect();
-                let mut written = match io.as_ref().try_write_vectored(&slices) {
-                    Ok(written) => written,
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
-                    Err(_) => {
-                        let lost = pieces.len() + frames.len();
-                        if let Some(tally) = tally {
-                            tally.dropped(lost as u64);
-                        }
-                        return self.fail();
-                    }
-                };
-                let mut whole = 0;
-                for piece in pieces {
-                    let taken = written.min(piece.len());
-                    written -= taken;
-                    if taken < piece.len() {
-                        self.begun = self.begun || taken > 0;
-                        self.push(piece.slice(taken..), 1, tally.as_deref_mut());
-                    } else {
-                        whole += 1;
-                    }
+                if !self.corked {
+                    self.write_on();
                 }
-                if let Some(tally) = &mut tally {
-                    tally.wrote(whole);
-                }
-                if !self.waiting.is_empty() {
-                    break;
-                }
+                self.wake();
             }
         }
-        frames.for_each(|piece| self.push(piece.clone(), 1, tally.as_deref_mut()));
-        self.wake();
     }
 
     /// Sends one piece of so many frames: nearly always the kernel takes it whole.
-    fn send_piece(&mut self, io: &OwnedWriteHalf, piece: &Bytes, frames: u64, tally: &mut Tally) {
-        let mut taken = 0;
-        if self.waiting.is_empty() && !self.corked {
-            taken = match io.as_ref().try_write(piece) {
-                Ok(taken) if taken == piece.len() => return tally.wrote(frames),
-                Ok(taken) => taken,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
-                Err(_) => {
-                    tally.dropped(frames);
-                    return self.fail();
+    fn send_piece(&mut self, piece: &Bytes, frames: u64, tally: Option<&mut Tally>) {
+        let must_wait = self.corked || self.behind.is_some();
+        match if must_wait { Ok(0) } else { self.io.try_write(piece) } {
+            Ok(taken) if taken == piece.len() => {
+                if let Some(tally) = tally {
+                    tally.wrote(frames);
                 }
-            };
-            self.begun = taken > 0;
+            }
+            Err(error) if error.kind() != ErrorKind::WouldBlock => {
+                if let Some(tally) = tally {
+                    tally.dropped(frames);
+                }
+                self.fail();
+            }
+            not_whole => {
+                let waits = tally.map(|tally| tally.waits(frames));
+                match not_whole.unwrap_or(0) {
+                    0 => self.behind().push(piece.clone(), waits),
+                    taken => self.behind().push_rest(piece.slice(taken..), waits),
+                }
+                self.wake();
+            }
         }
-        self.push(piece.slice(taken..), frames, Some(tally));
-        self.wake();
     }
 }
 
@@ -306,28 +274,28 @@ impl Outlet for Wire {
     fn deliver(&self, frames: &[Frame], tally: Option<&mut Tally>) -> usize {
         let mut outbox = self.outbox.borrow_mut();
         if outbox.end == End::None {
-            outbox.send(&self.io, frames, tally);
+            outbox.send(frames, tally);
         } else if let Some(tally) = tally {
             tally.dropped(frames.len() as u64);
         }
-        outbox.bytes - outbox.opening
+        outbox.backlog().live_bytes()
     }
 
     fn deliver_batch(&self, batch: &Batch, tally: &mut Tally) -> usize {
         let mut outbox = self.outbox.borrow_mut();
         let frames = batch.frames().len() as u64;
         if outbox.end == End::None {
-            outbox.send_piece(&self.io, batch.wire(), frames, tally);
+            outbox.send_piece(batch.wire(), frames, Some(tally));
         } else {
             tally.dropped(frames);
         }
-        outbox.bytes - outbox.opening
+        outbox.backlog().live_bytes()
     }
 
     fn seated(&self, room: RoomId, opening: &[Frame], tally: &mut Tally) {
         self.deliver(opening, Some(tally));
         let mut outbox = self.outbox.borrow_mut();
-        outbox.opening = outbox.bytes;
+        outbox.behind.iter_mut().for_each(|behind| behind.is_opening());
         outbox.seated = true;
         outbox.notes.push(Note::Seated(room));
         outbox.wake();
@@ -354,11 +322,8 @@ impl Outlet for Wire {
         }
         self.departure.leave();
         let mut outbox = self.outbox.borrow_mut();
-        let keep = usize::from(outbox.begun && !outbox.waiting.is_empty());
-        outbox.waiting.truncate(keep);
-        outbox.bytes = outbox.waiting.iter().map(|piece| piece.bytes.len()).sum();
-        outbox.opening = 0;
-        outbox.send(&self.io, &self.departure.goodbye(code), None);
+        outbox.behind.take_if(|behind| !behind.keep_begun());
+        outbox.send(&self.departure.goodbye(code), None);
         outbox.end = End::Goodbye;
         outbox.wake();
     }
@@ -366,8 +331,8 @@ impl Outlet for Wire {
     fn backlog(&self) -> Backlog {
         let outbox = self.outbox.borrow();
         // Whoever is being closed is no longer judged by what waits for him.
-        let since = outbox.since.filter(|_| outbox.end == End::None);
-        Backlog { bytes: outbox.bytes, opening: outbox.opening, since }
+        let backlog = outbox.backlog();
+        Backlog { since: backlog.since.filter(|_| outbox.end == End::None), ..backlog }
     }
 
     fn last_heard(&self) -> Instant {

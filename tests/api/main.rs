@@ -22,6 +22,7 @@ mod closes;
 mod commands;
 mod contents;
 mod cookies_and_origin;
+mod deliveries;
 mod dialects;
 mod disk_full;
 mod durability;
