@@ -162,8 +162,13 @@ impl Paces {
     #[must_use]
     pub fn admit(&self) -> Option<Pass> {
         let is_free = self.census.lock().unwrap_or_else(PoisonError::into_inner).take(Who::Anybody);
-        let census = Arc::clone(&self.census);
-        is_free.then_some(Pass { census, user: None, address: None, owes: false })
+        // One that is not given must not be made: dropped, it counts somebody out.
+        is_free.then(|| Pass {
+            census: Arc::clone(&self.census),
+            user: None,
+            address: None,
+            owes: false,
+        })
     }
 }
 

@@ -85,7 +85,9 @@ fn what_the_node_can_hold_is_not_lifted() {
     let lifted = paces(false);
     let held: Vec<_> = (0..4).map_while(|_| count_in(&lifted, None, true)).collect();
     assert_eq!(held.len(), 4);
-    assert!(lifted.admit().is_none());
+    for _ in 0..2 {
+        assert!(lifted.admit().is_none(), "however often one knocks");
+    }
     drop(held);
     assert!(lifted.admit().is_some());
 }
