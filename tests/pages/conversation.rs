@@ -126,3 +126,32 @@ async fn a_tab_in_the_background_counts_in_its_title() {
     ann.until("and forgets", "document.title === 'title · Hubbub'", json!([])).await;
     assert_eq!(ann.title().await, "title · Hubbub");
 }
+
+#[tokio::test]
+async fn a_room_is_made_and_shared_by_its_link() {
+    let _stage = stage().await;
+    let server = server().await;
+    let ann = Browser::open().await;
+    let permissions = ["clipboardReadWrite", "clipboardSanitizedWrite"];
+    let grant = json!({"origin": server.origin(), "permissions": permissions});
+    ann.devtools("Browser.grantPermissions", grant).await;
+    ann.enter_as_guest(&server, "Ann", "tea room").await;
+    ann.fill("#side input[aria-label=\"Room's name\"]", "book club").await;
+    ann.click("#side form button[aria-label='New room']").await;
+    let is_there = "location.pathname === '/r/book%20club' && \
+        document.querySelector('#room-title').textContent.includes('book club')";
+    ann.until("the new room", is_there, json!([])).await;
+    ann.press("Share").await;
+    ann.sees("The link is copied.").await;
+    let link = ann.js_done("navigator.clipboard.readText().then(arguments[0])", json!([])).await;
+    let ben = Browser::open().await;
+    ben.goto(link.as_str().expect("a link")).await;
+    ben.sees("You are invited to book club").await;
+    ben.fill("#field-nick", "Ben").await;
+    ben.press("Enter the room").await;
+    ben.say("What are we reading?").await;
+    ann.shows(&["What are we reading?"]).await;
+    for page in [&ann, &ben] {
+        page.is_without_faults().await;
+    }
+}
