@@ -124,8 +124,8 @@ async fn the_control_room_is_accessible_and_pleasant_and_closed_to_others() {
     is_accessible(&alice, "not for everybody").await;
     alice.follow_to(&server, "/r/tea%20room").await;
     alice.sees("1 here").await;
-    let mut guests = Vec::new();
-    for name in ["garden", "late night", "library", "workshop"] {
+    let (rooms, mut guests) = (["garden", "late night", "library", "workshop"], Vec::new());
+    for name in rooms {
         let mut guest = server.native_guest().await;
         guest.join(name).await;
         guest.say(name, "hello").await;
@@ -144,6 +144,10 @@ async fn the_control_room_is_accessible_and_pleasant_and_closed_to_others() {
                 theme(&page, theme_name).await;
                 page.picture(&format!("{name}-{width_name}-{theme_name}")).await;
                 is_accessible(&page, &format!("{path} {width_name} {theme_name}")).await;
+                // All this takes longer than somebody may be silent.
+                for (guest, room) in guests.iter_mut().zip(rooms) {
+                    guest.say(room, "still here").await;
+                }
             }
             assert!(page.number(WIDER).await <= 0.0, "{path} is wider than a {width_name}");
         }
@@ -159,8 +163,7 @@ async fn the_control_room_is_accessible_and_pleasant_and_closed_to_others() {
         }
         beat.tick().await;
         let which = said % guests.len();
-        let room = ["garden", "late night", "library", "workshop"][which];
-        guests[which].say(room, "and so on").await;
+        guests[which].say(rooms[which], "and so on").await;
     }
     let new = page.picture("control").await;
     let kept = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/images/control.png");
