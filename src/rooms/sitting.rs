@@ -29,14 +29,14 @@ pub(super) struct Sitting {
     pub missed: bool,
     /// The room's newest event when it came.
     head: i64,
+    /// Its account when last looked at; most are looked at by nobody.
+    audited: Option<Box<Ledger>>,
     noted: Option<Box<Noted>>,
 }
 
-/// What there is to be said of few: most miss nothing, and are looked at by nobody.
+/// What there is to be said of few: most keep up, and came with nothing to make up for.
 #[derive(Debug, Default)]
 struct Noted {
-    /// The account when last looked at.
-    audited: Ledger,
     /// See [`Since`].
     replayed: Option<(i64, i64)>,
     missing: Option<(i64, Why)>,
@@ -55,6 +55,7 @@ impl Sitting {
             tally: Tally::default(),
             before: 0,
             missed: false,
+            audited: None,
             noted: None,
         };
         sitting.came(since);
@@ -75,13 +76,13 @@ impl Sitting {
 
     /// Its account when last looked at.
     pub(super) fn audited(&self) -> Ledger {
-        self.noted.as_ref().map_or_else(Ledger::default, |noted| noted.audited)
+        self.audited.as_deref().copied().unwrap_or_default()
     }
 
     /// Looks at its account, by what the room says was due.
     pub(super) fn audit(&mut self, due: u64) -> Ledger {
         let ledger = self.tally.against(due + self.before);
-        self.noted().audited = ledger;
+        self.audited = Some(Box::new(ledger));
         ledger
     }
 

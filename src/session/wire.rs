@@ -238,7 +238,9 @@ impl Outbox {
                 if !self.corked {
                     self.write_on();
                 }
-                self.wake();
+                if self.behind.is_some() {
+                    self.wake();
+                }
             }
         }
     }
