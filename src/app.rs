@@ -186,19 +186,19 @@ fn serve(parts: &Parts, porter: Porter, listener: TcpListener) -> anyhow::Result
             let (parts, head_timeout) = (parts.clone(), head_timeout(server));
             builder.listen("hubbub", listener, move || {
                 start_shard(&parts);
-                let host = Host {
+                let host = Arc::new(Host {
                     porter: porter.clone(),
-                    gate: Arc::new(Gate::from_settings(&parts.settings.server)),
+                    gate: Gate::from_settings(&parts.settings.server),
                     settings: Arc::new(parts.settings.session.clone()),
-                };
+                });
                 let app = http::app(&parts, |_| {});
-                let hosting = host.clone();
+                let hosting = Arc::clone(&host);
                 let http = HttpService::build()
                     .client_request_timeout(head_timeout)
                     .client_disconnect_timeout(DISCONNECTS_IN)
                     .tcp_nodelay(true)
                     .upgrade(fn_service(move |(request, framed)| {
-                        let serving = hosting.clone().serve(request, framed);
+                        let serving = Arc::clone(&hosting).serve(request, framed);
                         async {
                             serving.await;
                             Ok::<(), actix_web::Error>(())

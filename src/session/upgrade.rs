@@ -8,6 +8,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use tokio::io::ReadBuf;
 use crate::protocol::Gate;
 
 use super::door::{self, Head, Knock, Refusal};
-use super::newcomer::{Host, Line, finish};
+use super::newcomer::{Host, Newcomer, finish};
 
 /// Longest head that is read here.
 const HEAD_BYTES: usize = 8 * 1_024;
@@ -40,7 +41,7 @@ pub struct FrontFactory<F> {
     /// HTTP.
     pub http: F,
     /// Lets sockets in.
-    pub host: Host,
+    pub host: Arc<Host>,
     /// How long a client may take to send its request.
     pub head_timeout: Duration,
 }
@@ -61,7 +62,7 @@ where
 
     fn new_service(&self, (): ()) -> Self::Future {
         let http = self.http.new_service(());
-        let (host, head_timeout) = (self.host.clone(), self.head_timeout);
+        let (host, head_timeout) = (Arc::clone(&self.host), self.head_timeout);
         Box::pin(async move { Ok(Front { http: Rc::new(http.await?), host, head_timeout }) })
     }
 }
@@ -69,7 +70,7 @@ where
 /// What stands in front of HTTP on a worker.
 pub struct Front<S> {
     http: Rc<S>,
-    host: Host,
+    host: Arc<Host>,
     head_timeout: Duration,
 }
 
@@ -86,12 +87,14 @@ where
     }
 
     fn call(&self, io: TcpStream) -> Self::Future {
-        let (http, host, limit) = (Rc::clone(&self.http), self.host.clone(), self.head_timeout);
+        let (http, host) = (Rc::clone(&self.http), Arc::clone(&self.host));
+        let limit = self.head_timeout;
         Box::pin(async move {
             let Ok(peer) = io.peer_addr() else { return Ok(()) };
-            match timeout(limit, first(&io, peer.ip(), &host.gate)).await {
-                Ok(Ok(First::Upgrade(knock))) => {
-                    host.welcome(knock, Line { io, unread: Vec::new(), unsent: Vec::new() }).await;
+            match timeout(limit, first(&io, peer.ip(), &host)).await {
+                Ok(Ok(First::Upgrade(Ok(newcomer)))) => newcomer.welcome(io).await,
+                Ok(Ok(First::Upgrade(Err(refusal)))) => {
+                    Box::pin(host.refuse(io, Vec::new(), &refusal)).await;
                 }
                 // In a box of its own, so that sockets do not pay for its size.
                 Ok(Ok(First::Http)) => return Box::pin(http.call(io)).await,
@@ -106,7 +109,7 @@ where
 /// What a connection begins with.
 enum First {
     /// A whole request for an upgrade, which is read by now.
-    Upgrade(Result<Knock, Refusal>),
+    Upgrade(Result<Box<Newcomer>, Box<Refusal>>),
     /// Something else; nothing of it is read.
     Http,
 }
@@ -115,19 +118,22 @@ enum First {
 fn first<'a>(
     io: &'a TcpStream,
     peer: IpAddr,
-    gate: &'a Gate,
+    host: &'a Arc<Host>,
 ) -> impl Future<Output = io::Result<First>> + 'a {
     poll_fn(move |task| {
         HEAD.with_borrow_mut(|head| {
             let mut head = ReadBuf::new(head);
             ready!(io.poll_peek(task, &mut head))?;
             let head = head.filled_mut();
-            let Some((knock, end)) = upgrade(head, peer, gate) else {
+            let Some((knock, end)) = upgrade(head, peer, &host.gate) else {
                 return Poll::Ready(Ok(First::Http));
             };
             // What was seen is there to be read.
             io.try_read(&mut head[..end])?;
-            Poll::Ready(Ok(First::Upgrade(knock)))
+            let host = Arc::clone(host);
+            let newcomer = |knock| Newcomer { host, knock, unread: Vec::new(), answer: Vec::new() };
+            let asked = knock.map(|knock| Box::new(newcomer(knock))).map_err(Box::new);
+            Poll::Ready(Ok(First::Upgrade(asked)))
         })
     })
 }
