@@ -3,6 +3,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitCode, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -11,6 +12,9 @@ use crate::floor;
 use crate::rows::Row;
 
 const HUBBUB: &str = env!("CARGO_BIN_EXE_hubbub");
+
+/// A process that uses no CPU for so long has made itself ready.
+const RESTS_FOR: Duration = Duration::from_millis(500);
 
 /// What the command line asks for.
 pub struct Options {
@@ -158,7 +162,25 @@ fn start(subject: Subject, options: &Options) -> Running {
         Some(at.trim_start_matches("http://").trim_end_matches('/').to_owned())
     });
     let url = format!("ws://{}", listens.expect("it says where it listens"));
+    rest(child.id());
     Running { child, url, _place: place }
+}
+
+/// Waits until a process that has started does nothing: what it makes ready after it listens is
+/// not of the sockets that come.
+fn rest(pid: u32) {
+    let stat = format!("/proc/{pid}/stat");
+    // Its 14th and 15th field: ticks of CPU as a user and as the system; the 2nd is its name.
+    let ticks = || -> Vec<u64> {
+        let stat = std::fs::read_to_string(&stat).expect("it runs");
+        let (_, fields) = stat.rsplit_once(')').expect("a name");
+        fields.split_whitespace().skip(11).take(2).map(|n| n.parse().expect("ticks")).collect()
+    };
+    let mut before = Vec::new();
+    while before != ticks() {
+        before = ticks();
+        std::thread::sleep(RESTS_FOR);
+    }
 }
 
 fn load(running: &Running, flags: &str) -> Command {

@@ -52,14 +52,20 @@ struct Unfinished {
     payload: Vec<u8>,
 }
 
+/// What came and is not handed on yet.
+#[derive(Debug, Default)]
+struct Held {
+    unread: Vec<u8>,
+    /// So much of it is read by now.
+    read: usize,
+    unfinished: Option<Unfinished>,
+}
+
 /// Reads one connection's frames. Holds no memory between messages.
 #[derive(Debug)]
 pub struct Decoder {
-    unread: Vec<u8>,
-    /// So much of it is read by now.
-    read: u32,
-    max_bytes: u32,
-    unfinished: Option<Box<Unfinished>>,
+    held: Option<Box<Held>>,
+    max_bytes: usize,
 }
 
 struct Head {
@@ -73,16 +79,19 @@ struct Head {
 impl Decoder {
     /// A message may be `max_bytes` long.
     #[must_use]
-    pub fn new(max_bytes: usize) -> Self {
-        let max_bytes = u32::try_from(max_bytes).unwrap_or(u32::MAX);
-        Self { unread: Vec::new(), read: 0, max_bytes, unfinished: None }
+    pub const fn new(max_bytes: usize) -> Self {
+        Self { held: None, max_bytes }
     }
 
     /// Takes bytes as they came. The caller calls [`Decoder::next_message`] until it gives none before
     /// it takes more; what is held is at most one frame and one read.
     pub fn take(&mut self, bytes: &[u8]) {
-        self.unread.drain(..std::mem::take(&mut self.read) as usize);
-        self.unread.extend_from_slice(bytes);
+        if bytes.is_empty() {
+            return;
+        }
+        let held = self.held.get_or_insert_default();
+        held.unread.drain(..std::mem::take(&mut held.read));
+        held.unread.extend_from_slice(bytes);
     }
 
     /// The next message, none when more bytes are needed.
@@ -90,31 +99,43 @@ impl Decoder {
     /// # Errors
     /// What the client did wrong; nothing can be read after that.
     pub fn next_message(&mut self) -> Result<Option<Incoming>, Violation> {
+        let message = match &mut self.held {
+            Some(held) => held.next_message(self.max_bytes)?,
+            None => None,
+        };
+        self.held.take_if(|held| message.is_none() && held.is_empty());
+        Ok(message)
+    }
+}
+
+impl Held {
+    fn next_message(&mut self, max_bytes: usize) -> Result<Option<Incoming>, Violation> {
         loop {
-            let Some(head) = self.head()? else { return Ok(self.rest()) };
-            let from = self.read as usize + head.size;
+            let Some(head) = self.head(max_bytes)? else {
+                if self.read == self.unread.len() {
+                    (self.unread, self.read) = (Vec::new(), 0);
+                }
+                return Ok(None);
+            };
+            let from = self.read + head.size;
             let Some(payload) = self.unread.get_mut(from..from + head.len) else {
                 return Ok(None);
             };
             unmask(payload, head.mask);
             let message = message(&mut self.unfinished, &head, payload)?;
-            self.read += u32::try_from(head.size + head.len).map_err(|_| Violation::TooBig)?;
+            self.read += head.size + head.len;
             if message.is_some() {
                 return Ok(message);
             }
         }
     }
 
-    /// Gives the buffer back when all of it was read.
-    fn rest(&mut self) -> Option<Incoming> {
-        if self.read as usize == self.unread.len() {
-            (self.unread, self.read) = (Vec::new(), 0);
-        }
-        None
+    fn is_empty(&self) -> bool {
+        self.unread.is_empty() && self.unfinished.is_none()
     }
 
-    fn head(&self) -> Result<Option<Head>, Violation> {
-        let unread = &self.unread[self.read as usize..];
+    fn head(&self, max_bytes: usize) -> Result<Option<Head>, Violation> {
+        let unread = &self.unread[self.read..];
         let [first, second, rest @ ..] = unread else { return Ok(None) };
         let (fin, opcode) = (first & 0x80 != 0, first & 0x0F);
         let is_control = opcode & 0x8 != 0;
@@ -141,7 +162,7 @@ impl Decoder {
             _ => 0,
         };
         let len = usize::try_from(len).map_err(|_| Violation::TooBig)?;
-        if !is_control && len.saturating_add(so_far) > self.max_bytes as usize {
+        if !is_control && len.saturating_add(so_far) > max_bytes {
             return Err(Violation::TooBig);
         }
         let Some(mask) = rest.get(extra..).and_then(|rest| rest.first_chunk::<4>()) else {
@@ -153,7 +174,7 @@ impl Decoder {
 
 /// What a frame completes.
 fn message(
-    unfinished: &mut Option<Box<Unfinished>>,
+    unfinished: &mut Option<Unfinished>,
     head: &Head,
     payload: &[u8],
 ) -> Result<Option<Incoming>, Violation> {
@@ -167,9 +188,8 @@ fn message(
     if head.fin && head.opcode != 0 {
         return whole(head.opcode == 1, payload.to_vec()).map(Some);
     }
-    let message = unfinished.get_or_insert_with(|| {
-        Box::new(Unfinished { is_text: head.opcode == 1, payload: Vec::new() })
-    });
+    let message = unfinished
+        .get_or_insert_with(|| Unfinished { is_text: head.opcode == 1, payload: Vec::new() });
     message.payload.extend_from_slice(payload);
     if !head.fin {
         return Ok(None);
@@ -240,6 +260,13 @@ mod tests {
         out
     }
 
+    /// The bytes that are not read, and those of fragments.
+    fn held(decoder: &Decoder) -> (usize, usize) {
+        let Some(held) = &decoder.held else { return (0, 0) };
+        let put_by = held.unfinished.as_ref().map_or(0, |message| message.payload.len());
+        (held.unread.len(), put_by)
+    }
+
     fn read(bytes: &[u8]) -> Result<Vec<Incoming>, Violation> {
         let mut decoder = Decoder::new(1_000);
         decoder.take(bytes);
@@ -307,7 +334,7 @@ mod tests {
             }
             let want: Vec<_> = texts.into_iter().map(Incoming::Text).collect();
             prop_assert_eq!(seen, want);
-            prop_assert_eq!(decoder.unread.capacity(), 0);
+            prop_assert!(decoder.held.is_none());
         }
 
         #[test]
@@ -322,7 +349,7 @@ mod tests {
                         Err(_) => return Ok(()),
                     }
                 }
-                prop_assert!(decoder.unread.len() < 1_000 + 14 + 64);
+                prop_assert!(held(&decoder).0 < 1_000 + 14 + 64);
             }
         }
 
@@ -347,9 +374,8 @@ mod tests {
                         Err(_) => return Ok(()),
                     }
                 }
-                prop_assert!(decoder.unread.len() < 1_000 + 14 + cut);
-                let put_by = decoder.unfinished.as_ref().map_or(0, |message| message.payload.len());
-                prop_assert!(put_by <= 1_000);
+                let (unread, put_by) = held(&decoder);
+                prop_assert!(unread < 1_000 + 14 + cut && put_by <= 1_000);
             }
         }
     }

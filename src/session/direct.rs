@@ -39,15 +39,22 @@ thread_local! {
 pub struct DirectSession {
     wire: Rc<Wire>,
     decoder: Decoder,
-    /// None: only the goodbye remains.
-    session: Option<Session>,
+    stage: Stage,
     _place: Place,
+}
+
+/// What a socket is at.
+enum Stage {
+    Open(Session),
+    /// Only the goodbye remains; once it waits, how long the client has to hang up.
+    Goodbye(Option<Pin<Box<Sleep>>>),
 }
 
 impl DirectSession {
     /// Whose handshake is answered; with no session, only the goodbye remains.
     pub fn new(wire: Rc<Wire>, decoder: Decoder, session: Option<Session>, place: Place) -> Self {
-        Self { wire, decoder, session, _place: place }
+        let stage = session.map_or(Stage::Goodbye(None), Stage::Open);
+        Self { wire, decoder, stage, _place: place }
     }
 }
 
@@ -55,36 +62,36 @@ impl Actor for DirectSession {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.spawn(Drive { goodbye: None });
+        ctx.spawn(Drive);
     }
 }
 
-/// Drives the socket until it ends.
-struct Drive {
-    goodbye: Option<Pin<Box<Sleep>>>,
+impl Stage {
+    /// With its session goes a post in hand, and its place in the queue for one.
+    fn say_goodbye(&mut self) {
+        if matches!(self, Self::Open(_)) {
+            *self = Self::Goodbye(None);
+        }
+    }
 }
+
+/// Drives the socket until it ends. Without a state of its own, it needs no memory.
+struct Drive;
 
 impl ActorFuture<DirectSession> for Drive {
     type Output = ();
 
     fn poll(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         session: &mut DirectSession,
         ctx: &mut Context<DirectSession>,
         task: &mut TaskContext<'_>,
     ) -> Poll<()> {
         session.wire.set_waker(task.waker());
         let ended = session.go_on(task);
-        if ended.is_ready() {
+        if ended.is_ready() || session.poll_goodbye(task).is_ready() {
             ctx.stop();
             return Poll::Ready(());
-        }
-        if session.wire.is_closing() {
-            let goodbye = self.goodbye.get_or_insert_with(|| Box::pin(sleep(GOODBYE)));
-            if goodbye.as_mut().poll(task).is_ready() {
-                ctx.stop();
-                return Poll::Ready(());
-            }
         }
         Poll::Pending
     }
@@ -93,7 +100,7 @@ impl ActorFuture<DirectSession> for Drive {
 impl DirectSession {
     /// Ready when the connection has ended, in order or not.
     fn go_on(&mut self, task: &mut TaskContext<'_>) -> Poll<()> {
-        if let Some(session) = &mut self.session {
+        if let Stage::Open(session) = &mut self.stage {
             for note in self.wire.take_notes() {
                 let step = session.note(note);
                 Self::take(&self.wire, step);
@@ -107,13 +114,12 @@ impl DirectSession {
             }
             let is_closing = self.wire.is_closing();
             if is_closing {
-                // With it goes a post in hand, and its place in the queue for one.
-                self.session = None;
+                self.stage.say_goodbye();
                 if flushed.is_ready() {
                     self.wire.end();
                 }
             }
-            let is_full = self.session.as_ref().is_some_and(Session::is_full)
+            let is_full = matches!(&self.stage, Stage::Open(session) if session.is_full())
                 || self.wire.backlog().bytes > BACKLOG_TO_PAUSE_AT;
             self.wire.set_read(!is_full || is_closing);
             if is_full && !is_closing {
@@ -126,6 +132,16 @@ impl DirectSession {
         }
         task.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Ready when the client had its time to hang up.
+    fn poll_goodbye(&mut self, task: &mut TaskContext<'_>) -> Poll<()> {
+        match &mut self.stage {
+            Stage::Open(_) => Poll::Pending,
+            Stage::Goodbye(wait) => {
+                wait.get_or_insert_with(|| Box::pin(sleep(GOODBYE))).as_mut().poll(task)
+            }
+        }
     }
 
     /// `keep`: what a client sends after it was told goodbye is read and dropped.
@@ -143,7 +159,7 @@ impl DirectSession {
     /// Hands on what was read, as far as the room has places. A post without one waits: then this
     /// task is woken when there is one.
     fn hear_what_was_read(&mut self, task: &mut TaskContext<'_>) {
-        let Some(session) = &mut self.session else { return };
+        let Stage::Open(session) = &mut self.stage else { return };
         while !self.wire.is_closing() {
             if let Poll::Ready(step) = session.poll(task) {
                 Self::take(&self.wire, step);

@@ -13,7 +13,7 @@ use super::relay::{Relay, Step};
 /// The session.
 pub enum Session {
     /// A plain dialect, one room.
-    Plain(Box<Relay>),
+    Plain(Relay),
     /// `hubbub.v1`.
     Native(Box<Native>),
 }

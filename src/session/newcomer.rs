@@ -217,7 +217,7 @@ impl Newcomer {
         let join = Join::new(guest.room, Arc::clone(&seat), wants, Arc::clone(shard));
         let room = porter.rooms().enter(guest.room, join).await?;
         let relay = Relay::new(porter, room, seat, Arc::clone(shard), Arc::clone(settings));
-        Ok(Session::Plain(Box::new(relay)))
+        Ok(Session::Plain(relay))
     }
 }
 

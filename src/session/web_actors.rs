@@ -140,7 +140,7 @@ impl WebSession {
             Ok(room) => {
                 departure.joined(room.id);
                 let relay = Relay::new(porter, room, seat, shard, Arc::clone(settings));
-                self.session = Some(Session::Plain(Box::new(relay)));
+                self.session = Some(Session::Plain(relay));
             }
             Err(refused) => self.link.close(farewell(refused)),
         }

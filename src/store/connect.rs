@@ -239,7 +239,11 @@ async fn open_sqlite(
         )
         .await
         .map_err(|error| unusable(&format!("{error}; does its directory exist, writable?")))?;
-    let readers = held().max_connections(readers).connect_lazy_with(options.read_only(true));
+    // All of them at once: a crowd that comes first of all need not wait for their threads.
+    let readers = held()
+        .max_connections(readers)
+        .min_connections(readers)
+        .connect_lazy_with(options.read_only(true));
     Ok((
         SqlxSqliteConnector::from_sqlx_sqlite_pool(readers),
         SqlxSqliteConnector::from_sqlx_sqlite_pool(writer),
