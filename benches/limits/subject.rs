@@ -168,6 +168,7 @@ fn start(subject: Subject, options: &Options) -> Running {
 
 /// Waits until a process that has started does nothing: what it makes ready after it listens is
 /// not of the sockets that come.
+#[expect(clippy::disallowed_methods, reason = "another process rests; nothing waits here")]
 fn rest(pid: u32) {
     let stat = format!("/proc/{pid}/stat");
     // Its 14th and 15th field: ticks of CPU as a user and as the system; the 2nd is its name.

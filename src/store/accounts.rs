@@ -59,7 +59,8 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn user(&self, id: UserId) -> Result<Option<UserRow>, StoreError> {
-        let row = user::Entity::find_by_id(id.0).one(self.read(For::Accounts)).await?;
+        let db = self.read(For::Accounts).await?;
+        let row = user::Entity::find_by_id(id.0).one(&*db).await?;
         Ok(row.map(UserRow::from))
     }
 
@@ -80,7 +81,8 @@ impl Store {
     }
 
     async fn user_where(&self, which: Expr) -> Result<Option<UserRow>, StoreError> {
-        let row = user::Entity::find().filter(which).one(self.read(For::Accounts)).await?;
+        let db = self.read(For::Accounts).await?;
+        let row = user::Entity::find().filter(which).one(&*db).await?;
         Ok(row.map(UserRow::from))
     }
 
@@ -104,11 +106,12 @@ impl Store {
             };
             found = found.filter(has(user::Column::Username).or(has(user::Column::Email)));
         }
+        let db = self.read(For::Accounts).await?;
         let rows = found
             .filter(user::Column::Id.gt(after.map_or(i64::MIN, |id| id.0)))
             .order_by_asc(user::Column::Id)
             .limit(limit)
-            .all(self.read(For::Accounts))
+            .all(&*db)
             .await?;
         Ok(rows.into_iter().map(UserRow::from).collect())
     }
@@ -121,10 +124,11 @@ impl Store {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
+        let db = self.read(For::Accounts).await?;
         let rows = user::Entity::find()
             .filter(user::Column::Id.is_in(ids.iter().map(|id| id.0)))
             .order_by_asc(user::Column::Id)
-            .all(self.read(For::Accounts))
+            .all(&*db)
             .await?;
         Ok(rows.into_iter().map(UserRow::from).collect())
     }
@@ -134,10 +138,11 @@ impl Store {
     /// # Errors
     /// `Missing("user")`.
     pub async fn set_password(&self, user: UserId, hash: &str) -> Result<(), StoreError> {
+        let db = self.write().await?;
         let changed = user::Entity::update_many()
             .col_expr(user::Column::PasswordHash, Expr::value(hash))
             .filter(user::Column::Id.eq(user.0))
-            .exec(&self.inner.write)
+            .exec(&*db)
             .await?;
         if changed.rows_affected == 0 { Err(StoreError::Missing("user")) } else { Ok(()) }
     }
@@ -150,10 +155,11 @@ impl Store {
         if users.is_empty() {
             return Ok(());
         }
+        let db = self.write().await?;
         user::Entity::update_many()
             .col_expr(user::Column::LastSeen, Expr::value(at.micros()))
             .filter(user::Column::Id.is_in(users.iter().map(|id| id.0)))
-            .exec(&self.inner.write)
+            .exec(&*db)
             .await?;
         Ok(())
     }

@@ -16,7 +16,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn note(&self, record: &Record) -> Result<(), StoreError> {
-        Ok(insert(&self.inner.write, record).await?)
+        Ok(insert(&*self.write().await?, record).await?)
     }
 
     /// Records, newest first, of those with a smaller id than `before`.
@@ -28,7 +28,7 @@ impl Store {
         before: Option<i64>,
         limit: u64,
     ) -> Result<Vec<RecordRow>, StoreError> {
-        let db = &self.inner.read;
+        let db = self.read_uncounted().await?;
         let sql = r#"SELECT a.id, a.at, a.actor, a.action, a.target, a."before", a."after", a.ip,
                          u.username
                      FROM audit a LEFT JOIN "user" u ON u.id = a.actor

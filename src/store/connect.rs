@@ -17,6 +17,7 @@ use sea_orm::{
     TransactionOptions, TransactionTrait,
 };
 
+use super::turns::Turns;
 use super::writer::{Writer, WriterSettings};
 use super::{Inner, Queries, Store, StoreError};
 use crate::config::StoreSettings;
@@ -61,9 +62,11 @@ impl Store {
             file.as_deref(),
             WriterSettings { max_batch: settings.max_batch, max_waiting: settings.max_waiting },
         );
-        Ok(Self {
-            inner: std::sync::Arc::new(Inner { read, write, writer, queries: Queries::default() }),
-        })
+        // On SQLite one connection writes.
+        let writers = if file.is_some() { 1 } else { settings.readers.max(1) };
+        let turns = Turns::new(settings.readers.max(1), writers);
+        let inner = Inner { read, write, writer, queries: Queries::default(), turns };
+        Ok(Self { inner: std::sync::Arc::new(inner) })
     }
 
     /// Applies pending migrations and makes what every database holds from the start: the secret
@@ -170,12 +173,14 @@ impl Store {
 
     /// A transaction that writes: on SQLite it takes the write lock at once, since one that read
     /// first can't take it later without failing.
-    pub(super) async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
-        begin(&self.inner.write).await
+    pub(super) async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
+        // Once it has its connection, it waits for nobody.
+        let db = self.write().await?;
+        Ok(begin(&db).await?)
     }
 
     /// One process at a time changes a schema; the others wait here, then find it done.
-    async fn begin_schema_change(&self) -> Result<DatabaseTransaction, DbErr> {
+    async fn begin_schema_change(&self) -> Result<DatabaseTransaction, StoreError> {
         let changing = self.begin().await?;
         if changing.get_database_backend() == DbBackend::Postgres {
             for sql in [

@@ -15,7 +15,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn event(&self, id: EventId) -> Result<Option<Event>, StoreError> {
-        let db = self.read(For::History);
+        let db = self.read(For::History).await?;
         let sql = format!(
             r#"SELECT {EVENT_COLUMNS} FROM event e LEFT JOIN "user" u ON u.id = e.sender
                WHERE e.id = $1"#
@@ -104,7 +104,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn first_seq(&self, room: RoomId) -> Result<Option<i64>, StoreError> {
-        let db = self.read(For::History);
+        let db = self.read(For::History).await?;
         let sql = "SELECT seq FROM event WHERE room = $1 ORDER BY seq LIMIT 1";
         let values = [room.0.into()];
         let query = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
@@ -130,7 +130,7 @@ impl Store {
         from: i64,
         to: i64,
     ) -> Result<u64, StoreError> {
-        let db = self.read(For::History);
+        let db = self.read(For::History).await?;
         let sql = "SELECT count(*) AS messages FROM event
                    WHERE room = $1 AND seq >= $2 AND seq <= $3 AND kind = 'message'";
         let values = [room.0.into(), from.into(), to.into()];
@@ -175,7 +175,7 @@ impl Store {
         limit: u64,
         max_bytes: usize,
     ) -> Result<Vec<Event>, StoreError> {
-        let db = self.read(pages_of(room));
+        let db = self.read(pages_of(room)).await?;
         let sql = format!(
             "SELECT octet_length(e.content) + coalesce(octet_length(e.raw), 0) AS bytes
              FROM event e WHERE e.room = $1 AND {which} LIMIT $3"
@@ -191,6 +191,7 @@ impl Store {
             }
             fit += 1;
         }
+        drop(db);
         if fit == 0 { Ok(Vec::new()) } else { self.page(which, room, from, fit).await }
     }
 
@@ -220,7 +221,7 @@ impl Store {
         sql: String,
         values: Vec<Value>,
     ) -> Result<Vec<Event>, StoreError> {
-        let db = self.read(what);
+        let db = self.read(what).await?;
         let query = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
         let mut cards = Cards::default();
         let rows = db.query_all_raw(query).await?;

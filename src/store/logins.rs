@@ -27,15 +27,14 @@ impl Store {
             created_at: Set(now.micros()),
             revoked_at: Set(None),
         };
-        login::Entity::insert(row).exec_without_returning(&self.inner.write).await.map_err(
-            |error| {
-                if super::error::foreign_key_violation(&error) {
-                    StoreError::Missing("user")
-                } else {
-                    error.into()
-                }
-            },
-        )?;
+        let db = self.write().await?;
+        login::Entity::insert(row).exec_without_returning(&*db).await.map_err(|error| {
+            if super::error::foreign_key_violation(&error) {
+                StoreError::Missing("user")
+            } else {
+                error.into()
+            }
+        })?;
         Ok(LoginId(sid))
     }
 
@@ -44,7 +43,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn login(&self, login: LoginId) -> Result<Option<LoginRow>, StoreError> {
-        let db = self.read(For::Accounts);
+        let db = self.read(For::Accounts).await?;
         let found = db
             .query_one_raw(Statement::from_sql_and_values(
                 db.get_database_backend(),
@@ -65,11 +64,12 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn revoke_login(&self, login: LoginId, now: Timestamp) -> Result<bool, StoreError> {
+        let db = self.write().await?;
         let ended = login::Entity::update_many()
             .col_expr(login::Column::RevokedAt, Expr::value(now.micros()))
             .filter(login::Column::Sid.eq(login.0))
             .filter(login::Column::RevokedAt.is_null())
-            .exec(&self.inner.write)
+            .exec(&*db)
             .await?;
         Ok(ended.rows_affected > 0)
     }
@@ -84,7 +84,7 @@ impl Store {
         but: Option<LoginId>,
         now: Timestamp,
     ) -> Result<Vec<LoginId>, StoreError> {
-        Ok(end_logins(&self.inner.write, user, but, now).await?)
+        Ok(end_logins(&*self.write().await?, user, but, now).await?)
     }
 
     /// Keeps the first refresh token of a login.
@@ -92,9 +92,8 @@ impl Store {
     /// # Errors
     /// When the database does not answer, or there is no such login.
     pub async fn keep_refresh(&self, token: RefreshRow) -> Result<(), StoreError> {
-        refresh_token::Entity::insert(fresh(&token))
-            .exec_without_returning(&self.inner.write)
-            .await?;
+        let db = self.write().await?;
+        refresh_token::Entity::insert(fresh(&token)).exec_without_returning(&*db).await?;
         Ok(())
     }
 
@@ -120,7 +119,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn secret(&self, name: &str, candidate: &str) -> Result<String, StoreError> {
-        Ok(keep_secret(&self.inner.write, name, candidate).await?)
+        Ok(keep_secret(&*self.write().await?, name, candidate).await?)
     }
 }
 

@@ -105,7 +105,7 @@ impl Store {
             let mut values: Vec<Value> =
                 vec![user.0.into(), own.into(), COUNTED.into(), LOOKED_AT.into()];
             values.extend(rooms.iter().map(|room| Value::from(room.0)));
-            let db = self.read(For::Lists);
+            let db = self.read(For::Lists).await?;
             let query = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
             for row in db.query_all_raw(query).await? {
                 let unread: i64 = row.try_get("", "unread")?;
@@ -127,7 +127,7 @@ impl Store {
         marks: &[(UserId, i64)],
         head: i64,
     ) -> Result<HashMap<UserId, u64>, StoreError> {
-        let db = &self.inner.read;
+        let db = self.read_uncounted().await?;
         let mut found = HashMap::with_capacity(marks.len());
         for marks in marks.chunks(MOST) {
             let size = SIZES[SIZES.partition_point(|size| *size < marks.len())];

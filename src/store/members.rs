@@ -82,7 +82,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn pair(&self, a: UserId, b: UserId) -> Result<Option<RoomRow>, StoreError> {
-        Ok(find(self.read(For::Rooms), pair_of(a, b)).await?)
+        Ok(find(&*self.read(For::Rooms).await?, pair_of(a, b)).await?)
     }
 
     /// The one private chat of two users, made when missing; whether it was made now.
@@ -137,7 +137,11 @@ impl Store {
         let members = if has_members { self.members(room).await? } else { Vec::new() };
         // Each ban raised it.
         let has_bans = row.member_rev > 0;
-        let bans = if has_bans { bans(&self.inner.read, room, now).await? } else { Vec::new() };
+        let bans = if has_bans {
+            bans(&*self.read(For::Rooms).await?, room, now).await?
+        } else {
+            Vec::new()
+        };
         Ok(Some(RoomRows { row, members, bans }))
     }
 
@@ -149,7 +153,7 @@ impl Store {
         &self,
         rooms: &[RoomId],
     ) -> Result<HashMap<RoomId, Vec<MemberRow>>, StoreError> {
-        Ok(members_of(self.read(For::Rooms), rooms).await?)
+        Ok(members_of(&*self.read(For::Rooms).await?, rooms).await?)
     }
 
     /// As what the user is a member, if he is one.
@@ -157,8 +161,8 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn role(&self, room: RoomId, user: UserId) -> Result<Option<Role>, StoreError> {
-        let row =
-            membership::Entity::find_by_id((room.0, user.0)).one(self.read(For::Rooms)).await?;
+        let db = self.read(For::Rooms).await?;
+        let row = membership::Entity::find_by_id((room.0, user.0)).one(&*db).await?;
         Ok(row.map(|row| role(&row.role)).transpose()?)
     }
 
@@ -175,7 +179,7 @@ impl Store {
         if subjects.is_empty() {
             return Ok(false);
         }
-        Ok(banned(self.read(For::Rooms), room, subjects, now).await?)
+        Ok(banned(&*self.read(For::Rooms).await?, room, subjects, now).await?)
     }
 }
 

@@ -15,6 +15,7 @@ mod rooms;
 mod rows;
 mod standing;
 mod tickets;
+mod turns;
 mod upkeep;
 pub mod writer;
 
@@ -29,6 +30,7 @@ pub use rooms::CONTROL_ROOM;
 pub use rows::{
     LoginRow, MemberRow, NewUser, RecordRow, RefreshRow, RoomRows, Rotation, TicketRow, UserRow,
 };
+use turns::Turns;
 pub use writer::{
     Append, ChangeMembers, Changed, CheckedRoles, Committed, MemberChange, MembersChanged, Outcome,
     Writer, WriterFigures, WriterPermit,
@@ -48,6 +50,7 @@ struct Inner {
     write: DatabaseConnection,
     writer: Writer,
     queries: Queries,
+    turns: Turns,
 }
 
 impl Store {

@@ -30,6 +30,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn positions(&self, rooms: &[RoomId]) -> Result<Vec<Position>, StoreError> {
+        let db = self.read(For::Rooms).await?;
         let rows: Vec<(uuid::Uuid, i64, i64, Option<i64>)> = room::Entity::find()
             .select_only()
             .columns([
@@ -40,7 +41,7 @@ impl Store {
             ])
             .filter(room::Column::Id.is_in(rooms.iter().map(|room| room.0)))
             .into_tuple()
-            .all(self.read(For::Rooms))
+            .all(&*db)
             .await?;
         let position = |(id, last_seq, member_rev, closed_at): (_, _, _, Option<i64>)| Position {
             room: RoomId(id),

@@ -3,8 +3,6 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use sea_orm::DatabaseConnection;
-
 use super::Store;
 
 /// What a query is for.
@@ -42,13 +40,13 @@ pub(super) struct Queries {
     counts: [AtomicU64; For::ALL.len()],
 }
 
-impl Store {
-    /// The connection for one query, which is counted.
-    pub(super) fn read(&self, what: For) -> &DatabaseConnection {
-        self.inner.queries.counts[what as usize].fetch_add(1, Ordering::Relaxed);
-        &self.inner.read
+impl Queries {
+    pub(super) fn count(&self, what: For) {
+        self.counts[what as usize].fetch_add(1, Ordering::Relaxed);
     }
+}
 
+impl Store {
     /// How many queries have read something since the start, by what for.
     #[must_use]
     pub fn queries(&self) -> Vec<(&'static str, u64)> {

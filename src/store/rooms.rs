@@ -42,7 +42,8 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn room(&self, id: RoomId) -> Result<Option<RoomRow>, StoreError> {
-        let row = room::Entity::find_by_id(id.0).one(self.read(For::Rooms)).await?;
+        let db = self.read(For::Rooms).await?;
+        let row = room::Entity::find_by_id(id.0).one(&*db).await?;
         Ok(row.map(room_row).transpose()?)
     }
 
@@ -51,7 +52,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn named_room(&self, name: &RoomName) -> Result<Option<RoomRow>, StoreError> {
-        Ok(open_room(self.read(For::Rooms), RoomKind::Named, name.as_str()).await?)
+        Ok(open_room(&*self.read(For::Rooms).await?, RoomKind::Named, name.as_str()).await?)
     }
 
     /// Open shh room (`kind = room`) of that name.
@@ -59,7 +60,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn shh_room(&self, name: &str) -> Result<Option<RoomRow>, StoreError> {
-        Ok(open_room(self.read(For::Rooms), RoomKind::Room, name).await?)
+        Ok(open_room(&*self.read(For::Rooms).await?, RoomKind::Room, name).await?)
     }
 
     /// The named room, made when missing; whether it was made now. `by`: none for guests. A room
@@ -87,16 +88,18 @@ impl Store {
                 pair: None,
                 now,
             };
-            made = insert_or_ignore(&self.inner.write, &new).await?;
-            row = open_room(&self.inner.write, RoomKind::Named, name.as_str()).await?;
+            let db = self.write().await?;
+            made = insert_or_ignore(&*db, &new).await?;
+            row = open_room(&*db, RoomKind::Named, name.as_str()).await?;
         }
         // Closed between the two statements by somebody else: asked again it will be made anew.
         let mut row = row.ok_or(StoreError::Busy)?;
         if listed && !row.listed {
+            let db = self.write().await?;
             room::Entity::update_many()
                 .col_expr(room::Column::Listed, Expr::value(true))
                 .filter(room::Column::Id.eq(row.id.0))
-                .exec(&self.inner.write)
+                .exec(&*db)
                 .await?;
             row.listed = true;
         }
@@ -126,11 +129,12 @@ impl Store {
         if let Some(after) = after {
             which = which.add(name.clone().gt(after));
         }
+        let db = self.read(For::Rooms).await?;
         let rows = room::Entity::find()
             .filter(which)
             .order_by(name, Order::Asc)
             .limit(limit)
-            .all(self.read(For::Rooms))
+            .all(&*db)
             .await?;
         Ok(rows.into_iter().map(room_row).collect::<Result<_, _>>()?)
     }
@@ -148,7 +152,10 @@ impl Store {
         limit: u64,
     ) -> Result<Vec<RoomRow>, StoreError> {
         let last = match after {
-            Some(id) => room::Entity::find_by_id(id.0).one(self.read(For::Rooms)).await?,
+            Some(id) => {
+                let db = self.read(For::Rooms).await?;
+                room::Entity::find_by_id(id.0).one(&*db).await?
+            }
             None => None,
         };
         let (last_at, last_id) =
@@ -162,11 +169,11 @@ impl Store {
             kinds.join(", ")
         );
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let db = self.read(For::Rooms);
+        let db = self.read(For::Rooms).await?;
         let values = [user.0.into(), last_at.into(), last_id.into(), limit.into()];
         let rows = room::Entity::find()
             .from_raw_sql(Statement::from_sql_and_values(db.get_database_backend(), sql, values))
-            .all(db)
+            .all(&*db)
             .await?;
         Ok(rows.into_iter().map(room_row).collect::<Result<_, _>>()?)
     }
@@ -176,11 +183,12 @@ impl Store {
     /// # Errors
     /// `Missing("room")`; `Taken("name")` where names are unique.
     pub async fn rename_room(&self, room: RoomId, name: &RoomName) -> Result<(), StoreError> {
+        let db = self.write().await?;
         let changed = room::Entity::update_many()
             .col_expr(room::Column::Name, Expr::value(name.as_str()))
             .filter(room::Column::Id.eq(room.0))
             .filter(room::Column::ClosedAt.is_null())
-            .exec(&self.inner.write)
+            .exec(&*db)
             .await
             .map_err(|error| match unique_violation(&error) {
                 Some(_) => StoreError::Taken("name"),

@@ -22,7 +22,8 @@ impl Store {
             expires_at: Set(row.expires_at.micros()),
             token_expires: Set(Some(row.token_expires.micros())),
         };
-        ticket::Entity::insert(row).exec_without_returning(&self.inner.write).await?;
+        let db = self.write().await?;
+        ticket::Entity::insert(row).exec_without_returning(&*db).await?;
         Ok(())
     }
 
@@ -33,10 +34,10 @@ impl Store {
     pub async fn take_ticket(&self, digest: &str) -> Result<Option<TicketRow>, StoreError> {
         // Whoever tries tickets at random must not hold up those who write.
         let here = ticket::Entity::find().filter(ticket::Column::Digest.eq(digest));
-        if here.count(self.read(For::Accounts)).await? == 0 {
+        if here.count(&*self.read(For::Accounts).await?).await? == 0 {
             return Ok(None);
         }
-        let db = &self.inner.write;
+        let db = self.write().await?;
         let sql = "DELETE FROM ticket WHERE digest = $1 \
                    RETURNING login, expires_at, token_expires";
         let values = [digest.into()];
@@ -57,7 +58,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer; what is left is removed next time.
     pub async fn forget_tickets(&self, now: Timestamp) -> Result<u64, StoreError> {
-        let db = &self.inner.write;
+        let db = self.write().await?;
         let sql = "DELETE FROM ticket WHERE digest IN (SELECT digest FROM ticket
                    WHERE expires_at <= $1 LIMIT $2)";
         let mut removed = 0;

@@ -30,10 +30,11 @@ impl Store {
     }
 
     async fn set_left(&self, room: RoomId, at: Option<i64>) -> Result<(), StoreError> {
+        let db = self.write().await?;
         room::Entity::update_many()
             .col_expr(room::Column::LeftAt, Expr::value(at))
             .filter(room::Column::Id.eq(room.0))
-            .exec(&self.inner.write)
+            .exec(&*db)
             .await?;
         Ok(())
     }
@@ -44,10 +45,11 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn nobody_is_in(&self, at: Timestamp) -> Result<(), StoreError> {
+        let db = self.write().await?;
         room::Entity::update_many()
             .col_expr(room::Column::LeftAt, Expr::value(at.micros()))
             .filter(room::Column::LeftAt.is_null())
-            .exec(&self.inner.write)
+            .exec(&*db)
             .await?;
         Ok(())
     }
@@ -79,7 +81,6 @@ impl Store {
     /// # Errors
     /// When the database does not answer; what is left is removed next time.
     pub async fn forget_events(&self, before: Timestamp) -> Result<u64, StoreError> {
-        let db = &self.inner.read;
         let mut removed = 0;
         let mut after = Uuid::nil();
         // The newest event below the time, found from the room's end that has few: the old one.
@@ -87,9 +88,11 @@ impl Store {
                        WHERE e.room = r.id ORDER BY e.seq LIMIT $3) o WHERE o.created_at < $2) AS upto
                    FROM room r WHERE r.id > $1 ORDER BY r.id LIMIT 1";
         loop {
+            let db = self.read_uncounted().await?;
             let values = [after.into(), before.micros().into(), STEP.into()];
             let query = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
             let Some(row) = db.query_one_raw(query).await? else { return Ok(removed) };
+            drop(db);
             let room: Uuid = row.try_get("", "id")?;
             match row.try_get::<Option<i64>>("", "upto")? {
                 Some(upto) => removed += self.remove_events(room, upto).await?,
@@ -100,7 +103,7 @@ impl Store {
 
     /// Closes one room that may be forgotten, so that nobody gets in while it goes.
     async fn close_one_idle(&self, before: Timestamp) -> Result<Option<Uuid>, StoreError> {
-        let db = &self.inner.write;
+        let db = self.write().await?;
         let sql = "UPDATE room SET closed_at = coalesce(closed_at, $1) WHERE id = (
                 SELECT id FROM room WHERE by_guest AND NOT listed AND NOT user_wrote
                     AND kind = 'named' AND left_at < $1 AND last_at < $1 LIMIT 1)
@@ -112,10 +115,11 @@ impl Store {
     }
 
     /// Removes a step of a room's events, lowest `seq` first, up to and with `upto`.
-    async fn remove_events(&self, room: Uuid, upto: i64) -> Result<u64, DbErr> {
+    async fn remove_events(&self, room: Uuid, upto: i64) -> Result<u64, StoreError> {
         let sql = "DELETE FROM event WHERE room = $1 AND seq IN (SELECT seq FROM event
                    WHERE room = $1 AND seq <= $2 ORDER BY seq LIMIT $3)";
-        run(&self.inner.write, sql, [room.into(), upto.into(), STEP.into()]).await
+        let db = self.write().await?;
+        Ok(run(&*db, sql, [room.into(), upto.into(), STEP.into()]).await?)
     }
 }
 
