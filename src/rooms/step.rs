@@ -11,9 +11,9 @@ use super::admission::Held;
 use super::seat::Seat;
 use super::stays::Since;
 
-/// A frame for each dialect that is present in the room.
+/// A frame for each dialect that is present in the room; shared by the workers.
 #[derive(Clone, Debug, Default)]
-pub struct Said([Option<Frame>; Dialect::ALL.len()]);
+pub struct Said(Arc<[Option<Frame>; Dialect::ALL.len()]>);
 
 impl Said {
     /// Encodes once for each dialect that `is_present`.
@@ -21,18 +21,19 @@ impl Said {
         is_present: impl Fn(Dialect) -> bool,
         say: impl Fn(Dialect) -> Option<Frame>,
     ) -> Self {
-        Self(Dialect::ALL.map(|dialect| if is_present(dialect) { say(dialect) } else { None }))
+        let in_each = |dialect| if is_present(dialect) { say(dialect) } else { None };
+        Self(Arc::new(Dialect::ALL.map(in_each)))
     }
 
     /// As this dialect says it.
     #[must_use]
-    pub const fn of(&self, dialect: Dialect) -> Option<&Frame> {
+    pub fn of(&self, dialect: Dialect) -> Option<&Frame> {
         self.0[dialect as usize].as_ref()
     }
 
     /// Whether it says something in this dialect.
     #[must_use]
-    pub const fn has(&self, dialect: Dialect) -> bool {
+    pub fn has(&self, dialect: Dialect) -> bool {
         self.0[dialect as usize].is_some()
     }
 

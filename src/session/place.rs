@@ -1,7 +1,7 @@
 //! A socket's slot on its worker and its seat in its room: taken together when it comes in, given
 //! back together when its session ends. Both engines hold one.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -25,9 +25,9 @@ pub struct Departure {
     session: SessionId,
     rooms: Rooms,
     /// Nearly always one.
-    joined: RefCell<SmallVec<[RoomId; 1]>>,
+    joined: Cell<SmallVec<[RoomId; 1]>>,
     is_native: bool,
-    pass: RefCell<Option<Pass>>,
+    pass: Cell<Option<Pass>>,
     /// Once it has a [`Place`].
     slot: Cell<Slot>,
 }
@@ -40,9 +40,9 @@ impl Departure {
         Rc::new(Self {
             session,
             rooms,
-            joined: RefCell::default(),
+            joined: Cell::default(),
             is_native,
-            pass: RefCell::default(),
+            pass: Cell::default(),
             slot: Cell::default(),
         })
     }
@@ -61,26 +61,32 @@ impl Departure {
 
     /// It is counted as long as it lives.
     pub fn hold(&self, pass: Pass) {
-        *self.pass.borrow_mut() = Some(pass);
+        self.pass.set(Some(pass));
     }
 
     /// It has said who it is; false: that user has too many sockets.
     #[must_use]
     pub fn is_proven(&self, user: Option<UserId>) -> bool {
-        self.pass.borrow_mut().as_mut().is_none_or(|pass| pass.is_proven(user))
+        let mut pass = self.pass.take();
+        let is_let_in = pass.as_mut().is_none_or(|pass| pass.is_proven(user));
+        self.pass.set(pass);
+        is_let_in
     }
 
     /// A room it is to leave.
     pub fn joined(&self, room: RoomId) {
-        let mut joined = self.joined.borrow_mut();
+        let mut joined = self.joined.take();
         if !joined.contains(&room) {
             joined.push(room);
         }
+        self.joined.set(joined);
     }
 
     /// A room that it is no longer in.
     pub fn left(&self, room: RoomId) {
-        self.joined.borrow_mut().retain(|other| *other != room);
+        let mut joined = self.joined.take();
+        joined.retain(|other| *other != room);
+        self.joined.set(joined);
     }
 
     /// Leaves one room.
@@ -91,9 +97,11 @@ impl Departure {
 
     /// Leaves all of them.
     pub fn leave(&self) {
-        for room in self.joined.borrow().iter() {
+        let joined = self.joined.take();
+        for room in &joined {
             self.rooms.leave(*room, self.session);
         }
+        self.joined.set(joined);
     }
 
     /// What goes out last: on native sockets a word of its own, since browsers show no more of a
