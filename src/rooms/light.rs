@@ -69,8 +69,13 @@ impl Light {
         self.moved(seat, false);
     }
 
+    /// A guest without a name is nobody to name: on plain sockets, that is every guest.
     fn moved(&mut self, seat: &Seat, came: bool) {
-        self.somebody_moved(seat.who, person(seat), came);
+        if seat.card.is_none() && seat.nick_name.is_none() {
+            self.unnamed = true;
+        } else {
+            self.somebody_moved(seat.who, person(seat), came);
+        }
     }
 
     /// A user came to the room on another node, or went there.
