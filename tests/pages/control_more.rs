@@ -1,6 +1,7 @@
 //! The control room, the rarer things: why somebody did not get an event, bans and their end, and
 //! 10,000 rooms.
 
+use std::collections::HashSet;
 use std::time::Instant;
 
 use serde_json::json;
@@ -127,6 +128,40 @@ async fn everybody_is_spoken_to_a_guest_put_out_and_a_user_signed_out() {
     for page in [&page, &alice, &guest] {
         page.is_without_faults().await;
     }
+}
+
+#[tokio::test]
+async fn the_sessions_of_a_crowded_room_come_page_by_page_each_once() {
+    const CROWD: usize = 120;
+    let _stage = stage().await;
+    let server = server().await;
+    admin(&server).await;
+    let mut crowd = Vec::new();
+    for n in 0..CROWD {
+        let mut guest = server.native_guest().await;
+        let nick = format!("Guest {n}");
+        guest.enter(json!({"type": "join", "room": "crowded", "nick_name": nick})).await;
+        crowd.push(guest);
+    }
+    let page = Browser::open().await;
+    enter(&page, &server).await;
+    page.press("crowded").await;
+    page.sees("120 people, 120 sessions").await;
+    let shown = "(() => { const rows = [...document.querySelectorAll('[aria-label=Sessions] tbody th')]; \
+        return rows.length === arguments[0] && rows.map((row) => row.textContent); })()";
+    let mut seen = HashSet::new();
+    for rows in [100, 20] {
+        let names = page.until("a page of sessions", shown, json!([rows])).await;
+        let is_new = names.as_array().expect("names").iter().map(|name| seen.insert(name.clone()));
+        assert!(is_new.collect::<Vec<_>>().iter().all(|is_new| *is_new), "{names}");
+        if seen.len() < CROWD {
+            page.press("Next").await;
+        }
+    }
+    assert_eq!(seen.len(), CROWD);
+    page.press("Back").await;
+    page.until("the first page again", shown, json!([100])).await;
+    page.is_without_faults().await;
 }
 
 #[tokio::test]

@@ -68,10 +68,13 @@ async fn an_admin_kicks_and_the_kicked_one_sees_why_and_the_record_has_it() {
     act(&page, "turn the account of alice off").await;
     page.sees("user.disable").await;
     alice.sees("You were signed out.").await;
+    act(&page, "turn the account of alice on").await;
+    page.sees("user.enable").await;
     let record = root.api.get("/api/admin/audit/").await.is(200);
     let acts: Vec<&Value> =
         record.as_array().expect("rows").iter().map(|row| &row["action"]).collect();
-    assert_eq!(json!(acts), json!(["user.disable", "room.close", "announce", "room.kick"]));
+    let done = ["user.enable", "user.disable", "room.close", "announce", "room.kick"];
+    assert_eq!(json!(acts), json!(done));
     page.is_without_faults().await;
 }
 
