@@ -64,6 +64,7 @@ impl App {
         let settings = Arc::new(settings);
         let store = Store::open(&settings.store).await?;
         store.migrate().await.context("the tables could not be brought up to date")?;
+        store.open_readers().await.context("the database can't be read")?;
         log::info!("the database says: {}", store.durability().await?);
         for step in store.newer_migrations().await? {
             log::warn!("the database has {step} of a newer release, which this one goes without");

@@ -15,6 +15,8 @@ const HUBBUB: &str = env!("CARGO_BIN_EXE_hubbub");
 
 /// A process that uses no CPU for so long has made itself ready.
 const RESTS_FOR: Duration = Duration::from_millis(500);
+/// So many looks.
+const RESTS_WITHIN: usize = 60;
 
 /// What the command line asks for.
 pub struct Options {
@@ -162,8 +164,9 @@ fn start(subject: Subject, options: &Options) -> Running {
         Some(at.trim_start_matches("http://").trim_end_matches('/').to_owned())
     });
     let url = format!("ws://{}", listens.expect("it says where it listens"));
-    rest(child.id());
-    Running { child, url, _place: place }
+    let running = Running { child, url, _place: place };
+    rest(running.child.id());
+    running
 }
 
 /// Waits until a process that has started does nothing: what it makes ready after it listens is
@@ -177,11 +180,15 @@ fn rest(pid: u32) {
         let (_, fields) = stat.rsplit_once(')').expect("a name");
         fields.split_whitespace().skip(11).take(2).map(|n| n.parse().expect("ticks")).collect()
     };
-    let mut before = Vec::new();
-    while before != ticks() {
-        before = ticks();
+    let mut before = ticks();
+    for _ in 0..RESTS_WITHIN {
         std::thread::sleep(RESTS_FOR);
+        let now = ticks();
+        if std::mem::replace(&mut before, now.clone()) == now {
+            return;
+        }
     }
+    panic!("it never rests");
 }
 
 fn load(running: &Running, flags: &str) -> Command {

@@ -72,6 +72,8 @@ impl Light {
     /// A guest without a name is nobody to name: on plain sockets, that is every guest.
     fn moved(&mut self, seat: &Seat, came: bool) {
         if seat.card.is_none() && seat.nick_name.is_none() {
+            // He may have had one when he came.
+            self.moves.remove(&seat.who);
             self.unnamed = true;
         } else {
             self.somebody_moved(seat.who, person(seat), came);
@@ -173,4 +175,37 @@ pub fn shown_name(seat: &Seat) -> String {
     let nick = seat.nick_name.clone();
     nick.or_else(|| seat.card.as_ref().map(|card| card.username.clone()))
         .unwrap_or_else(|| "anonymous".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+    use crate::domain::{SessionId, Timestamp, ids};
+    use crate::protocol::Dialect;
+    use crate::rooms::Slot;
+
+    fn guest(nick_name: Option<&str>) -> Seat {
+        Seat {
+            session: SessionId(ids::random()),
+            slot: Slot::nowhere(0),
+            dialect: Dialect::Native,
+            who: Author::Guest(Uuid::from_u64_pair(0, 1)),
+            card: None,
+            nick_name: nick_name.map(str::to_owned),
+            login: None,
+            ip: IpAddr::from([127, 0, 0, 1]),
+            since: Timestamp::default(),
+        }
+    }
+
+    #[test]
+    fn a_guest_who_lost_his_name_and_went_is_not_said_to_be_here() {
+        let mut light = Light::default();
+        light.came(&guest(Some("Bob")));
+        light.went(&guest(None));
+        assert_eq!(light.take().presence, Some((Vec::new(), Vec::new())));
+        assert!(light.is_empty());
+    }
 }

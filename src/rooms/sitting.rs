@@ -29,7 +29,7 @@ pub(super) struct Sitting {
     pub missed: bool,
     /// The room's newest event when it came.
     head: i64,
-    /// Its account when last looked at; most are looked at by nobody.
+    /// Its account when last looked at.
     audited: Option<Box<Ledger>>,
     noted: Option<Box<Noted>>,
 }
@@ -82,7 +82,7 @@ impl Sitting {
     /// Looks at its account, by what the room says was due.
     pub(super) fn audit(&mut self, due: u64) -> Ledger {
         let ledger = self.tally.against(due + self.before);
-        self.audited = Some(Box::new(ledger));
+        **self.audited.get_or_insert_default() = ledger;
         ledger
     }
 

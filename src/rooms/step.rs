@@ -12,7 +12,7 @@ use super::seat::Seat;
 use super::stays::Since;
 
 /// A frame for each dialect that is present in the room; shared by the workers.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Said(Arc<[Option<Frame>; Dialect::ALL.len()]>);
 
 impl Said {

@@ -5,6 +5,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use migration::{MigrationStatus, Migrator, MigratorTrait};
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sea_orm::sqlx::sqlite::{
@@ -62,9 +63,7 @@ impl Store {
             file.as_deref(),
             WriterSettings { max_batch: settings.max_batch, max_waiting: settings.max_waiting },
         );
-        // On SQLite one connection writes.
-        let writers = if file.is_some() { 1 } else { settings.readers.max(1) };
-        let turns = Turns::new(settings.readers.max(1), writers);
+        let turns = Turns::new(settings.readers.max(1), file.is_some());
         let inner = Inner { read, write, writer, queries: Queries::default(), turns };
         Ok(Self { inner: std::sync::Arc::new(inner) })
     }
@@ -114,6 +113,21 @@ impl Store {
     /// When the database does not answer.
     pub async fn newer_migrations(&self) -> Result<Vec<String>, StoreError> {
         Ok(migration::newer_steps(&self.inner.write).await?)
+    }
+
+    /// Opens what reads of SQLite, so that a crowd that comes first of all need not wait for it. For
+    /// a server, once the tables are there.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn open_readers(&self) -> Result<(), StoreError> {
+        if self.inner.read.get_database_backend() == DbBackend::Sqlite {
+            let pool = self.inner.read.get_sqlite_connection_pool();
+            // Each is held until all are there.
+            let all = (0..pool.options().get_max_connections()).map(|_| pool.acquire());
+            try_join_all(all).await?;
+        }
+        Ok(())
     }
 
     /// One trivial query; for `/readyz`.
@@ -244,11 +258,8 @@ async fn open_sqlite(
         )
         .await
         .map_err(|error| unusable(&format!("{error}; does its directory exist, writable?")))?;
-    // All of them at once: a crowd that comes first of all need not wait for their threads.
-    let readers = held()
-        .max_connections(readers)
-        .min_connections(readers)
-        .connect_lazy_with(options.read_only(true));
+    // Opened when needed: while somebody else makes the file, they would be in his way.
+    let readers = held().max_connections(readers).connect_lazy_with(options.read_only(true));
     Ok((
         SqlxSqliteConnector::from_sqlx_sqlite_pool(readers),
         SqlxSqliteConnector::from_sqlx_sqlite_pool(writer),

@@ -58,11 +58,12 @@ impl Store {
     /// # Errors
     /// When the database does not answer; what is left is removed next time.
     pub async fn forget_tickets(&self, now: Timestamp) -> Result<u64, StoreError> {
-        let db = self.write().await?;
         let sql = "DELETE FROM ticket WHERE digest IN (SELECT digest FROM ticket
                    WHERE expires_at <= $1 LIMIT $2)";
         let mut removed = 0;
         loop {
+            // A turn for each step, so that others come between.
+            let db = self.write().await?;
             let values = [now.micros().into(), STEP.into()];
             let step = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
             let rows = db.execute_raw(step).await?.rows_affected();

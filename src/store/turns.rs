@@ -1,10 +1,11 @@
 //! Who may ask the database next. A query that waits for a connection holds some 20 KB, so a crowd
-//! waits here, before its queries are made. Called by all of the store but the Writer, which has
-//! connections of its own or is asked for one at a time.
+//! waits here, before its queries are made. Called by what the store reads and writes for others. Not by
+//! the Writer, nor by what is asked once at the start or by `/readyz`.
 
 use std::ops::Deref;
+use std::sync::Arc;
 
-use sea_orm::DatabaseConnection;
+use sea_orm::{DatabaseConnection, sqlx};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
@@ -15,15 +16,19 @@ use super::{Store, StoreError};
 /// As many at a time as there are connections.
 #[derive(Debug)]
 pub(super) struct Turns {
-    reads: Semaphore,
-    writes: Semaphore,
+    reads: Arc<Semaphore>,
+    writes: Arc<Semaphore>,
 }
 
 impl Turns {
-    /// With so many connections that read, and that write.
-    pub(super) fn new(readers: u32, writers: u32) -> Self {
-        let semaphore = |places| Semaphore::new(usize::try_from(places).unwrap_or(usize::MAX));
-        Self { reads: semaphore(readers), writes: semaphore(writers) }
+    /// With so many connections for both. On SQLite (`writes_apart`) as many may wait for the one
+    /// that writes: one alone would get it only every other time, the Writer being the other.
+    pub(super) fn new(connections: u32, writes_apart: bool) -> Self {
+        let places = usize::try_from(connections).unwrap_or(Semaphore::MAX_PERMITS);
+        let reads = Arc::new(Semaphore::new(places));
+        let writes =
+            if writes_apart { Arc::new(Semaphore::new(places)) } else { Arc::clone(&reads) };
+        Self { reads, writes }
     }
 }
 
@@ -36,9 +41,11 @@ pub(super) struct Turn<'a> {
 
 impl<'a> Turn<'a> {
     async fn come(places: &'a Semaphore, db: &'a DatabaseConnection) -> Result<Self, StoreError> {
-        let place = timeout(PATIENCE, places.acquire()).await;
-        let place = place.map_err(|_| StoreError::Busy)?.map_err(|_| StoreError::Busy)?;
-        Ok(Self { db, _place: place })
+        // Who waits too long hears, and the log says, what he would of the driver.
+        match timeout(PATIENCE, places.acquire()).await {
+            Ok(Ok(place)) => Ok(Self { db, _place: place }),
+            _ => Err(sqlx::Error::PoolTimedOut.into()),
+        }
     }
 }
 
