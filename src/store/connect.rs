@@ -7,16 +7,17 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use migration::{MigrationStatus, Migrator, MigratorTrait};
-use sea_orm::sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sea_orm::sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sea_orm::sqlx::{ConnectOptions, Connection};
+use sea_orm::sqlx::{self, ConnectOptions, Connection};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
     SqliteTransactionMode, SqlxPostgresConnector, SqlxSqliteConnector, Statement,
     TransactionOptions, TransactionTrait,
 };
+use tokio::time::timeout;
 
 use super::turns::Turns;
 use super::writer::{Writer, WriterSettings};
@@ -28,8 +29,12 @@ use crate::domain::clock;
 const MIGRATION_LOCK: i64 = 0x6875_6262_7562;
 /// Lanes of the Writer on PostgreSQL, so that one hot room doesn't hold up all.
 const LANES: usize = 4;
-/// How long anybody waits for a connection, or for SQLite's write lock.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// How long anybody waits for his turn, before his query is made.
+pub(super) const FOR_A_TURN: Duration = Duration::from_secs(3);
+/// How long the driver then takes to make a connection, or to see that one still lives.
+const FOR_A_CONNECTION: Duration = Duration::from_secs(2);
+/// How long anybody waits for a connection in all, or for SQLite's write lock.
+pub(super) const PATIENCE: Duration = FOR_A_TURN.saturating_add(FOR_A_CONNECTION);
 /// SQLite's page cache of the connection that writes, 16 MiB: the ends of a thousand rooms and of
 /// their indexes. Not more: after each commit that split a page SQLite walks the whole cache.
 pub(super) const WRITER_CACHE: &str = "-16384";
@@ -237,7 +242,7 @@ async fn open_sqlite(
         .disable_statement_logging();
     let held = || {
         SqlitePoolOptions::new()
-            .acquire_timeout(PATIENCE)
+            .acquire_timeout(FOR_A_CONNECTION)
             .idle_timeout(None)
             .max_lifetime(None)
             .test_before_acquire(false)
@@ -283,16 +288,22 @@ async fn open_postgres(
             ("idle_in_transaction_session_timeout", "2s"),
         ])
         .disable_statement_logging();
-    let held =
-        || PgPoolOptions::new().acquire_timeout(PATIENCE).idle_timeout(None).max_lifetime(None);
-    let pool: PgPool = held()
+    let held = || PgPoolOptions::new().idle_timeout(None).max_lifetime(None);
+    let first = timeout(PATIENCE, PgConnection::connect_with(&options)).await;
+    let first = first.unwrap_or(Err(sqlx::Error::PoolTimedOut));
+    let first = first.map_err(|error| unusable(&format!("{error}; is the server there?")))?;
+    // It told that the server is there; the pool makes its own.
+    let _ = first.close().await;
+    let pool = held()
+        .acquire_timeout(FOR_A_CONNECTION)
         .max_connections(connections)
-        .connect_with(options.clone())
-        .await
-        .map_err(|error| unusable(&format!("{error}; is the server there?")))?;
+        .connect_lazy_with(options.clone());
     let lane = || {
         // What a test before use would find, the lane finds out by itself, and tries again.
-        let lane = held().max_connections(LANE_CONNECTIONS).test_before_acquire(false);
+        let lane = held()
+            .acquire_timeout(PATIENCE)
+            .max_connections(LANE_CONNECTIONS)
+            .test_before_acquire(false);
         SqlxPostgresConnector::from_sqlx_postgres_pool(lane.connect_lazy_with(options.clone()))
     };
     let lanes = (0..LANES).map(|_| lane()).collect();

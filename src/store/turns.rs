@@ -9,7 +9,7 @@ use sea_orm::{DatabaseConnection, sqlx};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
-use super::connect::PATIENCE;
+use super::connect::FOR_A_TURN;
 use super::queries::For;
 use super::{Store, StoreError};
 
@@ -42,7 +42,7 @@ pub(super) struct Turn<'a> {
 impl<'a> Turn<'a> {
     async fn come(places: &'a Semaphore, db: &'a DatabaseConnection) -> Result<Self, StoreError> {
         // Who waits too long hears, and the log says, what he would of the driver.
-        match timeout(PATIENCE, places.acquire()).await {
+        match timeout(FOR_A_TURN, places.acquire()).await {
             Ok(Ok(place)) => Ok(Self { db, _place: place }),
             _ => Err(sqlx::Error::PoolTimedOut.into()),
         }
@@ -72,5 +72,20 @@ impl Store {
     /// The connection for one statement that changes something.
     pub(super) async fn write(&self) -> Result<Turn<'_>, StoreError> {
         Turn::come(&self.inner.turns.writes, &self.inner.write).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[actix::test]
+    async fn who_gets_no_turn_is_told_and_the_next_one_gets_it() {
+        let (turns, db) = (Turns::new(1, false), DatabaseConnection::default());
+        let first = Turn::come(&turns.reads, &db).await.expect("nobody has it");
+        let late = Turn::come(&turns.writes, &db).await.map(|_| ());
+        assert!(matches!(late, Err(StoreError::Busy)), "{late:?}");
+        drop(first);
+        Turn::come(&turns.writes, &db).await.map(|_| ()).expect("nobody has it");
     }
 }
