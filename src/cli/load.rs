@@ -5,8 +5,12 @@ use std::fs;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use clap::Args;
+use signal_hook::consts::SIGINT;
+use signal_hook::flag;
 
 use super::progress::Progress;
 use crate::load::expect::{self, Condition, Outcome};
@@ -19,6 +23,8 @@ use crate::load::{self, Report, page, table};
 const FILE_MAX: u64 = 1 << 20;
 /// The status when an expectation was not kept.
 const NOT_KEPT: u8 = 3;
+/// The status of whoever is ended by Ctrl-C, as shells have it.
+const INTERRUPTED: u8 = 130;
 
 /// Flags; each wins over the same field of the scenario file.
 #[derive(Args, Debug, Default)]
@@ -111,14 +117,22 @@ struct Failed(u8, String);
 /// Runs it.
 pub(super) fn run(flags: Flags) -> ExitCode {
     match carry_out(flags) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(NOT_KEPT),
+        Ok(status) => status,
         Err(Failed(status, why)) => super::failed(&why, status),
     }
 }
 
-/// Whether all that was expected was kept.
-fn carry_out(flags: Flags) -> Result<bool, Failed> {
+/// From Ctrl-C on it is true; the second one ends the process.
+fn interrupted() -> std::io::Result<Arc<AtomicBool>> {
+    let cut = Arc::new(AtomicBool::new(false));
+    flag::register_conditional_default(SIGINT, Arc::clone(&cut))?;
+    flag::register(SIGINT, Arc::clone(&cut))?;
+    Ok(cut)
+}
+
+/// Runs, tells, and answers what became of it: a run that was cut short proves nothing, so that its
+/// status is never that of a success.
+fn carry_out(flags: Flags) -> Result<ExitCode, Failed> {
     let (json, page_at) = (flags.json, flags.report.clone());
     let server = load::Server { admin: flags.admin_token.clone(), pids: flags.pids.clone() };
     let scenario = scenario(flags).map_err(|why| Failed(2, why))?;
@@ -126,8 +140,9 @@ fn carry_out(flags: Flags) -> Result<bool, Failed> {
         Some(text) => expect::read(text).map_err(|why| Failed(2, why))?,
         None => Vec::new(),
     };
+    let cut = interrupted().map_err(|why| Failed(1, why.to_string()))?;
     let mut progress = Progress::new();
-    let report = load::run(scenario, &server, &mut |step| progress.show(step));
+    let report = load::run(scenario, &server, &cut, &mut |step| progress.show(step));
     progress.end();
     let report = report.map_err(|why| Failed(1, why))?;
     let outcomes: Vec<Outcome> =
@@ -140,7 +155,13 @@ fn carry_out(flags: Flags) -> Result<bool, Failed> {
     }
     let text = if json { as_json(&report, &outcomes) } else { table::text(&report, &outcomes) };
     super::say(text.trim_end()).map_err(|why| Failed(1, why.to_string()))?;
-    Ok(outcomes.iter().all(|outcome| outcome.held))
+    Ok(if report.cut_s.is_some() {
+        ExitCode::from(INTERRUPTED)
+    } else if outcomes.iter().all(|outcome| outcome.held) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(NOT_KEPT)
+    })
 }
 
 fn as_json(report: &Report, outcomes: &[Outcome]) -> String {

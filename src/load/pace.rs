@@ -53,6 +53,11 @@ impl Pace {
         self.end_us
     }
 
+    /// Ends the run then, unless it ends before.
+    pub fn cut(&mut self, at_us: u64) {
+        self.end_us = self.end_us.min(at_us);
+    }
+
     /// Takes the next message off the schedule, when it is due by now.
     pub fn take(&mut self, now_us: u64) -> Option<u64> {
         let due = self.next_due().filter(|due| *due <= now_us)?;
@@ -96,6 +101,12 @@ mod tests {
         assert_eq!(due, [1_000, 11_000, 21_000, 31_000, 41_000]);
         let turns: Vec<_> = (0..5).map(|_| pace.turn()).collect();
         assert_eq!(turns, [(0, 0), (1, 0), (0, 1), (1, 1), (0, 0)]);
+        let mut cut = Pace::new(&scenario, 2, 0.0, 1_000);
+        cut.cut(21_000);
+        assert_eq!((cut.take(11_000), cut.end_us()), (Some(1_000), 21_000));
+        assert_eq!((cut.take(1_000_000), cut.take(1_000_000)), (Some(11_000), None));
+        cut.cut(u64::MAX);
+        assert_eq!(cut.end_us(), 21_000, "it is not made longer");
         // A thread that has one of the two rooms sends half.
         let half = Pace::new(&scenario, 1, 0.5, 0);
         assert_eq!(half.next_due(), Some(10_000));

@@ -1,14 +1,14 @@
 //! What `run` and its loops share: the plan they all follow, what a loop tells meanwhile, and what it
 //! hands over at its end. Plain values.
 
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use super::cpu::Used;
 use super::order::Verdict;
 use super::scenario::Scenario;
 use super::tag::Tags;
-use super::tally::{Counts, Slice, Spans};
+use super::tally::{Counts, Slice, Spans, float};
 use super::target::Target;
 
 /// What all loops of a run know.
@@ -30,10 +30,22 @@ pub struct Plan {
     pub slice_us: u64,
     /// Microseconds at which messages begin; 0 until all loops are ready.
     pub start_us: AtomicU64,
+    /// Messages end then, whatever the scenario says; `u64::MAX` until somebody cuts the run short.
+    pub cut_us: AtomicU64,
     /// The sockets are to be closed.
     pub stop: AtomicBool,
     /// Sockets in their rooms, for those who watch.
     pub joined: AtomicU64,
+}
+
+impl Plan {
+    /// How long messages had been sent when somebody cut the run short, in seconds.
+    #[must_use]
+    pub fn cut_s(&self) -> Option<f64> {
+        let (start, cut) =
+            (self.start_us.load(Ordering::Acquire), self.cut_us.load(Ordering::Acquire));
+        (cut < u64::MAX).then(|| float(cut.saturating_sub(start)) / 1e6)
+    }
 }
 
 /// What a loop tells while it runs.

@@ -98,6 +98,8 @@ pub struct Report {
     pub ramp_s: f64,
     /// From the first message to the last delivery, in seconds.
     pub ran_s: f64,
+    /// Seconds after which somebody ended it, before its time; none when it ran to its end.
+    pub cut_s: Option<f64>,
     /// From the connect to the open socket.
     pub connect_ms: Percentiles,
     /// From the connect to being in the room.

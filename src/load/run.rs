@@ -58,13 +58,15 @@ pub struct Server {
     pub pids: Vec<u32>,
 }
 
-/// Runs a scenario; `step` hears how far it is.
+/// Runs a scenario; `step` hears how far it is. Once `cut` is true it ends: what was sent by then is
+/// waited for, and reported.
 ///
 /// # Errors
-/// Why it could not be run: no address, no accounts, nobody got in.
+/// Why it could not be run: no address, no accounts, nobody got in, cut before the first message.
 pub fn run(
     scenario: Scenario,
     server: &Server,
+    cut: &AtomicBool,
     step: &mut dyn FnMut(Step),
 ) -> Result<Report, String> {
     let targets = targets(&scenario)?;
@@ -80,10 +82,10 @@ pub fn run(
     let crew = Crew::start(&plan, &accounts)?;
     let mut listening = Listening::default();
     let begun_us = micros(plan.epoch.elapsed());
-    crew.ramp(&plan, &mut listening, step)?;
+    crew.ramp(&plan, &mut listening, cut, step)?;
     let joined = ask()?;
     crew.start_sending(&plan);
-    crew.listen_to_the_end(&plan, &mut listening, step)?;
+    crew.listen_to_the_end(&plan, &mut listening, cut, step)?;
     let after = ask()?;
     let parts = crew.stop(&plan)?;
     let asked = match (empty, joined, after) {
@@ -145,6 +147,7 @@ fn plan(scenario: Scenario, targets: Vec<Target>, run: &str) -> Arc<Plan> {
         epoch: Instant::now(),
         slice_us,
         start_us: AtomicU64::new(0),
+        cut_us: AtomicU64::new(u64::MAX),
         stop: AtomicBool::new(false),
         joined: AtomicU64::new(0),
         targets,
@@ -227,11 +230,16 @@ impl Crew {
         &self,
         plan: &Plan,
         listening: &mut Listening,
+        cut: &AtomicBool,
         step: &mut dyn FnMut(Step),
     ) -> Result<(), String> {
         let all = plan.scenario.sessions() as u64;
         let until = plan.scenario.ramp_up.duration() + PATIENCE;
         while listening.ready < self.threads.len() && plan.epoch.elapsed() < until {
+            if cut.load(Ordering::Relaxed) {
+                self.halt(plan);
+                return Err("ended before the first message: nothing was measured".to_owned());
+            }
             self.hear(listening)?;
             step(Step::Ramp(plan.joined.load(Ordering::Relaxed), all));
         }
@@ -256,16 +264,23 @@ impl Crew {
         &self,
         plan: &Plan,
         listening: &mut Listening,
+        cut: &AtomicBool,
         step: &mut dyn FnMut(Step),
     ) -> Result<(), String> {
         let start = Duration::from_micros(plan.start_us.load(Ordering::Acquire));
         let length = plan.scenario.duration.as_secs();
+        let mut ends = u64::MAX;
         while listening.settled < self.threads.len() {
+            if ends == u64::MAX && cut.load(Ordering::Relaxed) {
+                ends = micros(plan.epoch.elapsed());
+                plan.cut_us.store(ends, Ordering::Release);
+                self.wake();
+            }
             self.hear(listening)?;
             let at = plan.epoch.elapsed().saturating_sub(start).as_secs_f64();
             let sessions = plan.joined.load(Ordering::Relaxed);
             let (sent, deliveries) = (listening.sent, listening.deliveries);
-            step(if at < length {
+            step(if at < length && ends == u64::MAX {
                 Step::Run(at, length, sent, deliveries, sessions, listening.p99_ms)
             } else {
                 Step::Settle

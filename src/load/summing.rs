@@ -54,7 +54,9 @@ pub(super) fn report(sums: &Sums<'_>) -> Report {
     let most = |of: fn(&Part) -> u64| sums.parts.iter().map(of).max().unwrap_or(0);
     let ran_s = float(most(|part| part.ran_us)) / 1e6;
     // The last deliveries are waited for after the last message: rates are of the run itself.
-    let over_s = ran_s.min(sums.plan.scenario.duration.as_secs()).max(1e-6);
+    let asked_s = sums.plan.scenario.duration.as_secs();
+    let cut_s = sums.plan.cut_s().filter(|cut_s| *cut_s < asked_s);
+    let over_s = ran_s.min(cut_s.unwrap_or(asked_s)).max(1e-6);
     let joined = sum(|part| part.joined);
     let deliveries = float(counts.deliveries);
     let tester = tester(sums, &spans, deliveries);
@@ -67,6 +69,7 @@ pub(super) fn report(sums: &Sums<'_>) -> Report {
         sessions: sum(|part| part.sessions),
         ramp_s: float(most(|part| part.ramped_us).saturating_sub(sums.begun_us)) / 1e6,
         ran_s,
+        cut_s,
         connect_ms: Percentiles::of(&spans.connect),
         join_ms: Percentiles::of(&spans.join),
         ok_ms: Percentiles::of(&spans.ok),

@@ -26,8 +26,9 @@ pub fn text(report: &Report, outcomes: &[Outcome]) -> String {
 #[must_use]
 pub fn layout(report: &Report) -> String {
     let scenario = &report.scenario;
+    let cut = report.cut_s.map_or_else(String::new, |cut| format!(", ended after {cut:.1} s"));
     format!(
-        "{} {} × {} {}, {} {} in each, {}, {} bytes, {}, for {}",
+        "{} {} × {} {}, {} {} in each, {}, {} bytes, {}, for {}{cut}",
         scenario.rooms,
         if scenario.rooms == 1 { "room" } else { "rooms" },
         scenario.members,

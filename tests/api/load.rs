@@ -74,6 +74,25 @@ async fn without_a_pace_senders_send_as_fast_as_their_messages_come_back() {
 }
 
 #[tokio::test]
+async fn a_run_ended_by_ctrl_c_waits_for_what_it_sent_and_reports_it() {
+    let server = Setup::direct().start().await;
+    let flags =
+        format!("{} --members 10 --senders 2 --duration 1h --threads 2 --rooms 2", url(&server));
+    let expected = format!("{flags} --rate 100 {PROMISES}");
+    let cut = LoadTest::interrupt(&expected, "run").await;
+    assert_eq!(cut.status, Some(130), "not as after a success: {}", cut.err);
+    let report: Value = serde_json::from_str(&cut.out).expect("JSON");
+    assert!(report["cut_s"].as_f64() < Some(3_600.0), "{report}");
+    is_complete(&report, 10);
+    let table = LoadTest::interrupt(&format!("{flags} --rate max"), "run").await;
+    assert_eq!(table.status, Some(130), "{}", table.err);
+    let first = table.out.lines().next().unwrap_or_default();
+    assert!(first.contains("for 3600s, ended after "), "{}", table.out);
+    let none = LoadTest::interrupt(&format!("{flags} --ramp-up 1h"), "ramp").await;
+    assert!(none.refused(1).contains("nothing was measured"), "{}", none.err);
+}
+
+#[tokio::test]
 async fn accounts_are_made_and_an_admin_is_told_what_the_server_spent() {
     let server = Setup::direct().start().await;
     let root = crate::support::admin::admin(&server).await;

@@ -228,8 +228,12 @@ impl Driver {
                 }
             }
             Phase::Run => {
-                let pace = self.pace.as_ref();
-                if pace.is_none_or(|pace| now >= pace.end_us() && pace.next_due().is_none()) {
+                let cut = self.plan.cut_us.load(Ordering::Acquire);
+                let over = |pace: &mut Pace| {
+                    pace.cut(cut);
+                    now >= pace.end_us() && pace.next_due().is_none()
+                };
+                if self.pace.as_mut().is_none_or(over) {
                     self.phase = Phase::Settle;
                     self.at(now, Job::Look);
                 }
@@ -265,6 +269,8 @@ impl Driver {
                 Job::Rest(peer) => self.send_the_rest(peer as usize),
                 Job::Unstall(peer) => self.unstall(peer as usize),
                 Job::Renew(peer) => self.renew_later(peer as usize),
+                // Not after a run that was cut short.
+                Job::Fault(_) if self.phase != Phase::Run => {}
                 Job::Fault(fault) => self.fault(fault, due),
                 Job::Slice => self.end_slice(due),
                 Job::Look => self.look(now),
