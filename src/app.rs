@@ -62,6 +62,9 @@ impl App {
     /// Whatever keeps the server from starting, in one line.
     pub async fn build(settings: Settings) -> anyhow::Result<Self> {
         let settings = Arc::new(settings);
+        // Before anything is touched that whoever has the address may be using.
+        let socket = bind(settings.server.bind)?;
+        let metrics_socket = settings.server.metrics_bind.map(bind).transpose()?;
         let store = Store::open(&settings.store).await?;
         store.migrate().await.context("the tables could not be brought up to date")?;
         store.open_readers().await.context("the database can't be read")?;
@@ -105,9 +108,9 @@ impl App {
             Arc::clone(&draining),
         );
 
-        let listener = listen(settings.server.bind)?;
+        let listener = listen(socket)?;
         let port = listener.local_addr()?.port();
-        let server = serve(&parts, porter, listener)?;
+        let server = serve(&parts, porter, listener, metrics_socket)?;
         let drain_limit = Duration::from_secs(settings.server.drain_s);
         Ok(Self { server, port, store, rooms, draining, drain_limit })
     }
@@ -160,21 +163,34 @@ async fn drain(store: &Store, rooms: &Rooms, server: &ServerHandle) {
     server.stop(true).await;
 }
 
-/// A listener that may be bound again at once after a restart.
-fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+/// The address, which may be had again at once after a restart; nobody gets in yet.
+fn bind(address: SocketAddr) -> anyhow::Result<Socket> {
     let bind = || {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?;
         socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
-        std::io::Result::Ok(socket.into())
+        std::io::Result::Ok(socket)
     };
     bind()
         .with_context(|| format!("BIND: can't listen on {address}; choose another address or port"))
 }
 
+/// From here on connections wait until they are accepted. Two processes that began at once may both
+/// have bound the address: the second one hears of it here.
+fn listen(socket: Socket) -> anyhow::Result<TcpListener> {
+    socket
+        .listen(BACKLOG)
+        .context("BIND: somebody else listens there by now; choose another address or port")?;
+    Ok(socket.into())
+}
+
 /// Starts the workers. With the `direct` engine, upgrade requests never reach the App.
-fn serve(parts: &Parts, porter: Porter, listener: TcpListener) -> anyhow::Result<Server> {
+fn serve(
+    parts: &Parts,
+    porter: Porter,
+    listener: TcpListener,
+    metrics_socket: Option<Socket>,
+) -> anyhow::Result<Server> {
     let server = &parts.settings.server;
     let workers = match server.workers {
         0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
@@ -231,10 +247,10 @@ fn serve(parts: &Parts, porter: Porter, listener: TcpListener) -> anyhow::Result
             })?
         }
     };
-    let builder = match server.metrics_bind {
-        Some(address) => {
+    let builder = match metrics_socket {
+        Some(socket) => {
             let parts = parts.clone();
-            builder.listen("metrics", listen(address)?, move || {
+            builder.listen("metrics", listen(socket)?, move || {
                 let app = http::ops::metrics_app(&parts);
                 HttpService::build().finish(map_config(app, |()| AppConfig::default())).tcp()
             })?
@@ -268,6 +284,10 @@ pub async fn signing_key(settings: &Settings, store: &Store) -> Result<String, S
 async fn upkeep(store: Store, rooms: Rooms, keep_days: u32) {
     loop {
         let now = clock::now();
+        let live: Vec<_> = rooms.live().iter().map(|room| room.id).collect();
+        if let Err(error) = store.somebody_is_in(&live, now).await {
+            log::warn!("which rooms live could not be stored, again in an hour: {error}");
+        }
         match store.forget_idle_rooms(now.plus_secs(-FORGET_AFTER_S)).await {
             Ok(0) => {}
             Ok(rooms) => log::info!("{rooms} rooms of guests were forgotten"),

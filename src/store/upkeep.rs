@@ -6,7 +6,7 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, Statement, Value};
 use uuid::Uuid;
 
-use super::{Store, StoreError};
+use super::{POSITIONS_AT_A_TIME, Store, StoreError};
 use crate::domain::{RoomId, Timestamp};
 
 /// Rows removed in one transaction: the Writer waits no longer than for one of its own commits.
@@ -36,6 +36,24 @@ impl Store {
             .filter(room::Column::Id.eq(room.0))
             .exec(&*db)
             .await?;
+        Ok(())
+    }
+
+    /// Somebody is in these rooms, whatever the database says of who left them before `at`: on another
+    /// node he was the last one, or it was not there to be told that somebody had come.
+    ///
+    /// # Errors
+    /// When the database does not answer; the next time tells it.
+    pub async fn somebody_is_in(&self, rooms: &[RoomId], at: Timestamp) -> Result<(), StoreError> {
+        for some in rooms.chunks(POSITIONS_AT_A_TIME) {
+            let db = self.write().await?;
+            room::Entity::update_many()
+                .col_expr(room::Column::LeftAt, Expr::value(None::<i64>))
+                .filter(room::Column::Id.is_in(some.iter().map(|room| room.0)))
+                .filter(room::Column::LeftAt.lt(at.micros()))
+                .exec(&*db)
+                .await?;
+        }
         Ok(())
     }
 

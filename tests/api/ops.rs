@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::support::postgres::fresh_database;
+use crate::support::server::run;
 use crate::support::{Api, Proxy, Setup, Socket, eventually, shape};
 
 #[tokio::test]
@@ -91,6 +92,23 @@ async fn metrics_have_an_address_of_their_own_when_given_one() {
     assert!(text.contains("hubbub_"), "{text}");
     assert_eq!(own.get("/list_rooms/").await.status, 404, "metrics alone");
     assert_eq!(server.api().get("/healthz").await.status, 200);
+}
+
+#[tokio::test]
+async fn an_address_that_somebody_has_is_refused_in_one_line() {
+    let server = Setup::direct().start().await;
+    let setup = Setup::direct().env("BIND", &server.addr().to_string());
+    let second = run(&setup, &["serve"], "").await;
+    assert_eq!(second.status.code(), Some(1));
+    let said = [second.stdout, second.stderr].concat();
+    let said = String::from_utf8(said).expect("UTF-8");
+    assert!(said.lines().all(|line| !line.contains("ERROR")), "{said}");
+    assert!(
+        said.trim_end().ends_with("(os error 98)") && said.contains("choose another"),
+        "{said}"
+    );
+    let files = std::fs::read_dir(setup.dir()).expect("its folder").count();
+    assert_eq!(files, 0, "nothing is touched before");
 }
 
 #[tokio::test]

@@ -206,6 +206,16 @@ async fn rooms_that_only_guests_used_are_forgotten(home: Home) {
     }
     let gone = ear.post(store, guest_event(idle.id, "hi"), 0).await;
     assert!(matches!(gone, Outcome::Closed), "{gone:?}");
+    // Somebody is in one of which the database was told that its last one had left, elsewhere.
+    store.room_left(kept[4].id, then).await.expect("noted");
+    store.somebody_is_in(&[kept[4].id], then.plus_secs(1)).await.expect("noted");
+    assert_eq!(store.forget_idle_rooms(before).await.expect("an answer"), 0);
+    // Whoever left after that was looked at, has left.
+    store.somebody_is_in(&[kept[5].id], then).await.expect("noted");
+    store.room_entered(kept[3].id).await.expect("noted");
+    let now = clock::now().plus_secs(1);
+    assert_eq!(store.forget_idle_rooms(now).await.expect("an answer"), 1);
+    assert!(store.room(kept[5].id).await.expect("an answer").is_none());
     // A process that was killed leaves rooms that nobody seems to have left.
     store.nobody_is_in(then).await.expect("noted");
     assert_eq!(store.forget_idle_rooms(before).await.expect("an answer"), 1);
