@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::domain::figures::{Durations, Ledger, Rate, RoomLoad, SessionInRoom, UserInRoom};
-use crate::domain::{Author, RoomId, RoomRow, Timestamp, clock};
+use crate::domain::{Author, RoomId, RoomRow, Timestamp, UserId, clock};
 
 use super::seat::Seat;
 use super::shards::Looked;
@@ -126,16 +126,16 @@ impl RoomSnapshot {
 }
 
 fn users(state: &RoomState, seats: &[Arc<Seat>], limit: usize) -> Vec<UserInRoom> {
-    let names: HashMap<Author, &str> = seats
+    let names: HashMap<UserId, &str> = seats
         .iter()
-        .filter_map(|seat| Some((seat.who, seat.card.as_deref()?.username.as_str())))
+        .filter_map(|seat| Some((seat.user()?, seat.card.as_deref()?.username.as_str())))
         .collect();
     let mut users: Vec<_> = state
         .presence()
-        .each()
-        .filter_map(|(who, sockets)| {
-            let username = (*names.get(&who)?).to_owned();
-            Some(UserInRoom { id: who.user()?.0, username, sessions: u64::from(sockets) })
+        .users()
+        .filter_map(|(user, sockets)| {
+            let username = (*names.get(&user)?).to_owned();
+            Some(UserInRoom { id: user.0, username, sessions: u64::from(sockets) })
         })
         .collect();
     users.sort_by_key(|user| user.id);

@@ -314,7 +314,7 @@ impl Group {
             self.detach(session, None, due);
         }
         for sitting in &mut self.seats {
-            sitting.before = sitting.tally.against(0).accounted();
+            sitting.begins_anew();
         }
     }
 
@@ -357,7 +357,7 @@ impl Group {
         if let Some(moved) = self.seats.get(place) {
             self.places.insert(moved.seat.session, place);
         }
-        let due = due + sitting.before;
+        let due = due + sitting.before();
         self.part(sitting, code, due);
     }
 

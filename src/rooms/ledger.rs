@@ -53,14 +53,13 @@ impl Account {
 #[derive(Debug, Default)]
 pub struct Tally {
     written: u64,
-    coalesced: u64,
-    dropped: u64,
-    /// Of those that had to wait; most sockets never have any.
-    late: Option<Rc<Late>>,
+    /// What became of those that were not written at once; most sockets never have any.
+    others: Option<Rc<Others>>,
 }
 
 #[derive(Debug, Default)]
-struct Late {
+struct Others {
+    coalesced: Cell<u64>,
     pending: Cell<u64>,
     written: Cell<u64>,
     dropped: Cell<u64>,
@@ -68,7 +67,7 @@ struct Late {
 
 /// So many frames that wait for their socket. Dropped, they count as dropped.
 #[derive(Debug)]
-pub struct Waiting(Rc<Late>, u64);
+pub struct Waiting(Rc<Others>, u64);
 
 impl Tally {
     /// The kernel took so many at once.
@@ -77,34 +76,41 @@ impl Tally {
     }
 
     /// The socket had so many already.
-    pub const fn coalesced(&mut self, frames: u64) {
-        self.coalesced += frames;
+    pub fn coalesced(&mut self, frames: u64) {
+        self.count(frames, |others| &others.coalesced);
     }
 
     /// The socket does without so many.
-    pub const fn dropped(&mut self, frames: u64) {
-        self.dropped += frames;
+    pub fn dropped(&mut self, frames: u64) {
+        self.count(frames, |others| &others.dropped);
+    }
+
+    fn count(&mut self, frames: u64, fate: fn(&Others) -> &Cell<u64>) {
+        if frames > 0 {
+            add(fate(self.others.get_or_insert_default()), frames);
+        }
     }
 
     /// So many have to wait, and go out together.
     #[must_use]
     pub fn waits(&mut self, frames: u64) -> Waiting {
-        let late = self.late.get_or_insert_default();
-        add(&late.pending, frames);
-        Waiting(Rc::clone(late), frames)
+        let others = self.others.get_or_insert_default();
+        add(&others.pending, frames);
+        Waiting(Rc::clone(others), frames)
     }
 
     /// The figures, against what the room says was due.
     #[must_use]
     pub fn against(&self, due: u64) -> Ledger {
-        let of =
-            |count: fn(&Late) -> &Cell<u64>| self.late.as_deref().map_or(0, |l| count(l).get());
+        let of = |fate: fn(&Others) -> &Cell<u64>| {
+            self.others.as_deref().map_or(0, |others| fate(others).get())
+        };
         let mut ledger = Ledger {
             due,
-            written: self.written + of(|late| &late.written),
-            coalesced: self.coalesced,
-            dropped: self.dropped + of(|late| &late.dropped),
-            pending: of(|late| &late.pending),
+            written: self.written + of(|others| &others.written),
+            coalesced: of(|others| &others.coalesced),
+            dropped: of(|others| &others.dropped),
+            pending: of(|others| &others.pending),
             imbalance: 0,
         };
         ledger.imbalance = ledger.due.abs_diff(ledger.accounted());

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use actix::prelude::*;
 
+use crate::domain::UserId;
 use crate::domain::nodes::{Moves, Present, RoomTag};
-use crate::domain::{Author, UserId};
 
 use super::room::Room;
 use super::seat::Seat;
@@ -97,7 +97,7 @@ impl Room {
             }
         }
         for (user, name) in &before.users {
-            let is_here = self.state.presence().has(Author::User(*user));
+            let is_here = self.state.presence().has(*user);
             if !is_here && !self.others.users.contains_key(user) {
                 self.light.moved_elsewhere(*user, name, false);
             }
@@ -112,7 +112,7 @@ impl Room {
     fn note_elsewhere(&mut self) -> Others {
         let all = self.bus.view(|view| view.people(self.id()));
         let here = self.state.presence();
-        let elsewhere = all.users.into_iter().filter(|user| !here.has(Author::User(user.id)));
+        let elsewhere = all.users.into_iter().filter(|user| !here.has(user.id));
         let now = Others {
             users: elsewhere.map(|user| (user.id, user.name)).collect(),
             guests: all.guests.saturating_sub(here.guests()),
@@ -124,7 +124,7 @@ impl Room {
     fn present(&self, seat: &Seat) -> Option<Present> {
         let card = seat.card.as_deref()?;
         let id = UserId(card.id);
-        let sessions = self.state.presence().sockets_of(Author::User(id));
+        let sessions = self.state.presence().sockets_of(id);
         Some(Present { id, name: card.username.clone(), since: seat.since, sessions })
     }
 

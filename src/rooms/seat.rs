@@ -38,6 +38,13 @@ impl Seat {
         self.who.user()
     }
 
+    /// Who is behind it, for as long as he can have another socket here: not so a guest on a plain
+    /// socket, who is nobody else again.
+    #[must_use]
+    pub fn person(&self) -> Option<Author> {
+        (self.user().is_some() || self.dialect == Dialect::Native).then_some(self.who)
+    }
+
     /// How a ban names who is behind it: a guest on a plain socket is nobody else again, so by
     /// where he comes from.
     #[must_use]

@@ -16,7 +16,7 @@ impl RoomState {
     pub fn join(&mut self, seat: Arc<Seat>) -> (bool, bool) {
         let account = self.seats.get(&seat.session).map(|(_, account)| *account);
         let before = self.leave(seat.session);
-        let is_new = self.presence.join(seat.who) && before.is_none();
+        let is_new = self.presence.join(seat.person()) && before.is_none();
         let account = account.unwrap_or_else(|| self.dues.open(seat.dialect));
         self.dialects[seat.dialect as usize] += 1;
         let worker = seat.slot.worker;
@@ -31,7 +31,7 @@ impl RoomState {
     /// A socket is gone; its seat, when it had one, and whether nobody else of his is here.
     pub fn leave(&mut self, session: SessionId) -> Option<(Arc<Seat>, bool)> {
         let (seat, _) = self.seats.remove(&session)?;
-        let is_gone = self.presence.leave(seat.who);
+        let is_gone = self.presence.leave(seat.person());
         self.dialects[seat.dialect as usize] -= 1;
         self.workers[seat.slot.worker] -= 1;
         Some((seat, is_gone))

@@ -23,8 +23,6 @@ pub(super) struct Sitting {
     /// Too slow for live delivery: it was told so and gets nothing until it joins again.
     pub lags: bool,
     pub tally: Tally,
-    /// Counted before the room was made anew, which does not know of it.
-    pub before: u64,
     /// It has yet to be told what holds at present.
     pub missed: bool,
     /// The room's newest event when it came.
@@ -42,6 +40,8 @@ struct Noted {
     missing: Option<(i64, Why)>,
     /// Frames that were left out for it.
     spared: u64,
+    /// Counted before the room was made anew, which does not know of it.
+    before: u64,
 }
 
 impl Sitting {
@@ -53,7 +53,6 @@ impl Sitting {
             head: since.head,
             lags: false,
             tally: Tally::default(),
-            before: 0,
             missed: false,
             audited: None,
             noted: None,
@@ -79,9 +78,19 @@ impl Sitting {
         self.audited.as_deref().copied().unwrap_or_default()
     }
 
+    /// Counted before the room was made anew.
+    pub(super) fn before(&self) -> u64 {
+        self.noted.as_deref().map_or(0, |noted| noted.before)
+    }
+
+    /// Its room was made anew: what was counted until now is not of its accounts.
+    pub(super) fn begins_anew(&mut self) {
+        self.noted().before = self.tally.against(0).accounted();
+    }
+
     /// Looks at its account, by what the room says was due.
     pub(super) fn audit(&mut self, due: u64) -> Ledger {
-        let ledger = self.tally.against(due + self.before);
+        let ledger = self.tally.against(due + self.before());
         **self.audited.get_or_insert_default() = ledger;
         ledger
     }
