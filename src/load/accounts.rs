@@ -2,9 +2,11 @@
 //! that expire, fetched by a thread beside the loops. Called by `run`.
 
 use std::path::Path;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::json;
@@ -14,6 +16,8 @@ use super::target::Target;
 
 /// Accounts made at a time: a server hashes a password for each.
 const AT_ONCE: usize = 4;
+/// Between two looks at whether they are still wanted.
+const LOOK: Duration = Duration::from_millis(100);
 /// Longest file of tokens, bytes.
 const FILE_MAX: u64 = 256 << 20;
 /// Renewals that wait.
@@ -60,7 +64,7 @@ struct Access {
     access: String,
 }
 
-/// Registers accounts and signs them in; `step` hears how many there are.
+/// Registers accounts and signs them in; `step` hears how many there are. Fewer once `cut` is true.
 ///
 /// # Errors
 /// What the server said to the first that failed.
@@ -68,10 +72,11 @@ pub fn register(
     target: &Target,
     run: &str,
     count: usize,
+    cut: &AtomicBool,
     step: &mut dyn FnMut(usize),
 ) -> Result<Vec<Account>, String> {
     let (tell, told) = sync_channel(AT_ONCE);
-    thread::scope(|scope| {
+    thread::scope(move |scope| {
         for first in 0..AT_ONCE {
             let tell = tell.clone();
             scope.spawn(move || {
@@ -85,8 +90,12 @@ pub fn register(
         }
         drop(tell);
         let mut accounts = Vec::with_capacity(count);
-        while let Ok(one) = told.recv() {
-            accounts.push(one?);
+        while !cut.load(Ordering::Relaxed) {
+            match told.recv_timeout(LOOK) {
+                Ok(one) => accounts.push(one?),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
             step(accounts.len());
         }
         Ok(accounts)

@@ -32,6 +32,8 @@ const SLICES: u64 = 100;
 const TOLD_MAX: usize = 4_096;
 /// Between the order to start and the first message, in microseconds.
 const HEAD_START_US: u64 = 20_000;
+/// What is said of a run that was cut before it sent anything.
+const ENDED_EARLY: &str = "ended before the first message: nothing was measured";
 /// Descriptors that a run needs beside its sockets.
 const OTHER_FILES: u64 = 64;
 
@@ -71,7 +73,7 @@ pub fn run(
 ) -> Result<Report, String> {
     let targets = targets(&scenario)?;
     let run = run_name();
-    let accounts = accounts(&scenario, &targets[0], &run, step)?;
+    let accounts = accounts(&scenario, &targets[0], &run, cut, step)?;
     let ask = || {
         let said = server.admin.as_ref().map(|token| admin::ask(&targets[0], token)).transpose()?;
         Ok::<_, String>(Known::of(process::of(&server.pids)?, said))
@@ -84,10 +86,17 @@ pub fn run(
     let begun_us = micros(plan.epoch.elapsed());
     crew.ramp(&plan, &mut listening, cut, step)?;
     let joined = ask()?;
+    crew.is_wanted(&plan, cut)?;
     crew.start_sending(&plan);
     crew.listen_to_the_end(&plan, &mut listening, cut, step)?;
     let after = ask()?;
     let parts = crew.stop(&plan)?;
+    if plan.cut_s().is_some()
+        && plan.scenario.senders > 0
+        && parts.iter().all(|part| part.counts.sent == 0)
+    {
+        return Err(ENDED_EARLY.to_owned());
+    }
     let asked = match (empty, joined, after) {
         (Some(empty), Some(joined), Some(after)) => Some(Asked { empty, joined, after }),
         _ => None,
@@ -125,13 +134,16 @@ fn accounts(
     scenario: &Scenario,
     target: &Target,
     run: &str,
+    cut: &AtomicBool,
     step: &mut dyn FnMut(Step),
 ) -> Result<Vec<Account>, String> {
     match &scenario.tokens {
         Some(path) => accounts::from_file(path),
         None if scenario.accounts > 0 => {
             let count = scenario.accounts;
-            accounts::register(target, run, count, &mut |done| step(Step::Accounts(done, count)))
+            accounts::register(target, run, count, cut, &mut |done| {
+                step(Step::Accounts(done, count));
+            })
         }
         None => Ok(Vec::new()),
     }
@@ -236,10 +248,7 @@ impl Crew {
         let all = plan.scenario.sessions() as u64;
         let until = plan.scenario.ramp_up.duration() + PATIENCE;
         while listening.ready < self.threads.len() && plan.epoch.elapsed() < until {
-            if cut.load(Ordering::Relaxed) {
-                self.halt(plan);
-                return Err("ended before the first message: nothing was measured".to_owned());
-            }
+            self.is_wanted(plan, cut)?;
             self.hear(listening)?;
             step(Step::Ramp(plan.joined.load(Ordering::Relaxed), all));
         }
@@ -253,6 +262,15 @@ impl Crew {
              the dialect {}, and does it let so many in (RATE_LIMITS=off)?",
             plan.scenario.dialect
         ))
+    }
+
+    /// Ends everything if somebody cut the run before its first message.
+    fn is_wanted(&self, plan: &Plan, cut: &AtomicBool) -> Result<(), String> {
+        if cut.load(Ordering::Relaxed) {
+            self.halt(plan);
+            return Err(ENDED_EARLY.to_owned());
+        }
+        Ok(())
     }
 
     fn start_sending(&self, plan: &Plan) {
@@ -272,7 +290,7 @@ impl Crew {
         let mut ends = u64::MAX;
         while listening.settled < self.threads.len() {
             if ends == u64::MAX && cut.load(Ordering::Relaxed) {
-                ends = micros(plan.epoch.elapsed());
+                ends = micros(plan.epoch.elapsed()).max(plan.start_us.load(Ordering::Acquire));
                 plan.cut_us.store(ends, Ordering::Release);
                 self.wake();
             }

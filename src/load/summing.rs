@@ -99,7 +99,7 @@ pub(super) fn report(sums: &Sums<'_>) -> Report {
         errors: BTreeMap::new(),
         tester,
         server,
-        over_time: over_time(&sums.slices, sums.plan.slice_us),
+        over_time: over_time(&sums.slices, sums.plan.slice_us, ran_s),
         curve: curve(&spans.delivery),
     };
     report.count(counts);
@@ -136,12 +136,14 @@ fn tester(sums: &Sums<'_>, spans: &Spans, deliveries: f64) -> Tester {
     Tester { lag_ms, cpu_share, waited_share, cpu_per_delivery_us, bottleneck }
 }
 
-fn over_time(slices: &BTreeMap<u64, Slice>, slice_us: u64) -> Vec<Point> {
-    let length_s = float(slice_us) / 1e6;
+fn over_time(slices: &BTreeMap<u64, Slice>, slice_us: u64, ran_s: f64) -> Vec<Point> {
     let point = |(number, slice): (&u64, &Slice)| {
+        // The last one ends with the run.
+        let began_s = float(number * slice_us) / 1e6;
+        let length_s = (float(slice_us) / 1e6).min(ran_s - began_s).max(1e-3);
         let times = Percentiles::of(&slice.delivery);
         Point {
-            at_s: float(number + 1) * length_s,
+            at_s: began_s + length_s,
             sent_per_s: float(slice.sent) / length_s,
             deliveries_per_s: float(slice.deliveries) / length_s,
             sessions: slice.sessions,

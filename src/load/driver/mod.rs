@@ -228,9 +228,8 @@ impl Driver {
                 }
             }
             Phase::Run => {
-                let cut = self.plan.cut_us.load(Ordering::Acquire);
                 let over = |pace: &mut Pace| {
-                    pace.cut(cut);
+                    pace.cut(self.plan.cut_us.load(Ordering::Acquire));
                     now >= pace.end_us() && pace.next_due().is_none()
                 };
                 if self.pace.as_mut().is_none_or(over) {
@@ -283,6 +282,9 @@ impl Driver {
     fn pause(&mut self) -> io::Result<Option<Duration>> {
         let job = self.jobs.peek().map(|Reverse((due, _))| *due);
         let send = self.pace.as_ref().and_then(Pace::next_due);
+        if !self.again.is_empty() {
+            return Ok(Some(Duration::ZERO));
+        }
         let Some(next) = job.into_iter().chain(send).min() else { return Ok(None) };
         let now = self.now_us();
         if next <= now {

@@ -2,6 +2,7 @@
 //! take waits with its socket.
 
 use std::io::{ErrorKind, Write};
+use std::sync::atomic::Ordering;
 
 use super::{Driver, Phase};
 use crate::load::pace::Pace;
@@ -83,7 +84,8 @@ impl Driver {
     pub(super) fn say_again(&mut self) {
         let mut again = std::mem::take(&mut self.again);
         let now = self.now_us();
-        let over = self.pace.as_ref().is_none_or(|pace| now >= pace.end_us());
+        let cut_us = self.plan.cut_us.load(Ordering::Acquire);
+        let over = self.pace.as_ref().is_none_or(|pace| now >= pace.end_us().min(cut_us));
         if !over && super::super::tally::float(self.counts.sent) < super::Scenario::messages_max() {
             for number in &again {
                 self.send(*number as usize, now);
