@@ -63,8 +63,10 @@ impl App {
     pub async fn build(settings: Settings) -> anyhow::Result<Self> {
         let settings = Arc::new(settings);
         // Before anything is touched that whoever has the address may be using.
-        let socket = bind(settings.server.bind)?;
-        let metrics_socket = settings.server.metrics_bind.map(bind).transpose()?;
+        let server = &settings.server;
+        let address = Address::bind("BIND", server.bind)?;
+        let figures = server.metrics_bind.map(|at| Address::bind("METRICS_BIND", at));
+        let figures = figures.transpose()?;
         let store = Store::open(&settings.store).await?;
         store.migrate().await.context("the tables could not be brought up to date")?;
         store.open_readers().await.context("the database can't be read")?;
@@ -108,9 +110,9 @@ impl App {
             Arc::clone(&draining),
         );
 
-        let listener = listen(socket)?;
+        let listener = address.listen()?;
         let port = listener.local_addr()?.port();
-        let server = serve(&parts, porter, listener, metrics_socket)?;
+        let server = serve(&parts, porter, listener, figures)?;
         let drain_limit = Duration::from_secs(settings.server.drain_s);
         Ok(Self { server, port, store, rooms, draining, drain_limit })
     }
@@ -163,25 +165,36 @@ async fn drain(store: &Store, rooms: &Rooms, server: &ServerHandle) {
     server.stop(true).await;
 }
 
-/// The address, which may be had again at once after a restart; nobody gets in yet.
-fn bind(address: SocketAddr) -> anyhow::Result<Socket> {
-    let bind = || {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_reuse_address(true)?;
-        socket.bind(&address.into())?;
-        std::io::Result::Ok(socket)
-    };
-    bind()
-        .with_context(|| format!("BIND: can't listen on {address}; choose another address or port"))
+/// An address that is ours, on which nobody gets in yet.
+struct Address {
+    setting: &'static str,
+    at: SocketAddr,
+    socket: Socket,
 }
 
-/// From here on connections wait until they are accepted. Two processes that began at once may both
-/// have bound the address: the second one hears of it here.
-fn listen(socket: Socket) -> anyhow::Result<TcpListener> {
-    socket
-        .listen(BACKLOG)
-        .context("BIND: somebody else listens there by now; choose another address or port")?;
-    Ok(socket.into())
+impl Address {
+    /// Takes it; it may be had again at once after a restart.
+    fn bind(setting: &'static str, at: SocketAddr) -> anyhow::Result<Self> {
+        let bind = || {
+            let socket = Socket::new(Domain::for_address(at), Type::STREAM, Some(Protocol::TCP))?;
+            socket.set_reuse_address(true)?;
+            socket.bind(&at.into())?;
+            std::io::Result::Ok(socket)
+        };
+        let socket = bind().with_context(|| refusal(setting, at))?;
+        Ok(Self { setting, at, socket })
+    }
+
+    /// From here on connections wait until they are accepted. Of two processes that began at once, or
+    /// two settings, both may have bound it: the second one hears of it here.
+    fn listen(self) -> anyhow::Result<TcpListener> {
+        self.socket.listen(BACKLOG).with_context(|| refusal(self.setting, self.at))?;
+        Ok(self.socket.into())
+    }
+}
+
+fn refusal(setting: &str, at: SocketAddr) -> String {
+    format!("{setting}: can't listen on {at}; choose another address or port")
 }
 
 /// Starts the workers. With the `direct` engine, upgrade requests never reach the App.
@@ -189,7 +202,7 @@ fn serve(
     parts: &Parts,
     porter: Porter,
     listener: TcpListener,
-    metrics_socket: Option<Socket>,
+    figures: Option<Address>,
 ) -> anyhow::Result<Server> {
     let server = &parts.settings.server;
     let workers = match server.workers {
@@ -247,10 +260,10 @@ fn serve(
             })?
         }
     };
-    let builder = match metrics_socket {
-        Some(socket) => {
+    let builder = match figures {
+        Some(address) => {
             let parts = parts.clone();
-            builder.listen("metrics", listen(socket)?, move || {
+            builder.listen("metrics", address.listen()?, move || {
                 let app = http::ops::metrics_app(&parts);
                 HttpService::build().finish(map_config(app, |()| AppConfig::default())).tcp()
             })?
@@ -284,11 +297,13 @@ pub async fn signing_key(settings: &Settings, store: &Store) -> Result<String, S
 async fn upkeep(store: Store, rooms: Rooms, keep_days: u32) {
     loop {
         let now = clock::now();
-        let live: Vec<_> = rooms.live().iter().map(|room| room.id).collect();
-        if let Err(error) = store.somebody_is_in(&live, now).await {
-            log::warn!("which rooms live could not be stored, again in an hour: {error}");
-        }
-        match store.forget_idle_rooms(now.plus_secs(-FORGET_AFTER_S)).await {
+        // Nothing is forgotten before it is known who is here.
+        let live: Vec<_> = rooms.live_here().iter().map(|room| room.id).collect();
+        let forgotten = match store.somebody_is_in(live, now).await {
+            Ok(()) => store.forget_idle_rooms(now.plus_secs(-FORGET_AFTER_S)).await,
+            Err(error) => Err(error),
+        };
+        match forgotten {
             Ok(0) => {}
             Ok(rooms) => log::info!("{rooms} rooms of guests were forgotten"),
             Err(error) => {

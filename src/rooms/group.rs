@@ -310,7 +310,9 @@ impl Group {
         let is_gone = |sitting: &&Sitting| outlet::find(sitting.seat.slot).is_none();
         let gone: Vec<_> = self.seats.iter().filter(is_gone).map(|s| s.seat.session).collect();
         for session in gone {
-            let due = self.of(session).map_or(0, |sitting| sitting.tally.against(0).accounted());
+            // What was counted before it was made anew is put on his account as he goes.
+            let counted = |s: &Sitting| s.tally.against(0).accounted() - s.before();
+            let due = self.of(session).map_or(0, counted);
             self.detach(session, None, due);
         }
         for sitting in &mut self.seats {

@@ -10,6 +10,12 @@ use super::gauge::Online;
 use super::{LiveRoom, OnlineUser, Rooms};
 
 impl Rooms {
+    /// Rooms with at least one socket on this node.
+    #[must_use]
+    pub fn live_here(&self) -> Vec<LiveRoom> {
+        self.directory.list()
+    }
+
     /// Rooms with at least one socket, by name, then id.
     #[must_use]
     pub fn live(&self) -> Vec<LiveRoom> {

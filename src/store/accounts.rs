@@ -20,7 +20,7 @@ impl Store {
     /// # Errors
     /// `Taken("username")`, also when a named room has that name; `Taken("email")`.
     pub async fn create_user(&self, new: NewUser, now: Timestamp) -> Result<UserRow, StoreError> {
-        let making = self.begin().await?;
+        let (_turn, making) = self.begin().await?;
         let key = new.username.key();
         let email_key = Some(email_key(&new.email)).filter(|key| !key.is_empty());
         free_name(&making, &key).await?;

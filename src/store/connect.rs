@@ -7,19 +7,18 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use migration::{MigrationStatus, Migrator, MigratorTrait};
-use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sea_orm::sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sea_orm::sqlx::{self, ConnectOptions, Connection};
+use sea_orm::sqlx::{ConnectOptions, Connection};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
     SqliteTransactionMode, SqlxPostgresConnector, SqlxSqliteConnector, Statement,
     TransactionOptions, TransactionTrait,
 };
-use tokio::time::timeout;
 
-use super::turns::Turns;
+use super::turns::{Turn, Turns};
 use super::writer::{Writer, WriterSettings};
 use super::{Inner, Queries, Store, StoreError};
 use crate::config::StoreSettings;
@@ -29,10 +28,10 @@ use crate::domain::clock;
 const MIGRATION_LOCK: i64 = 0x6875_6262_7562;
 /// Lanes of the Writer on PostgreSQL, so that one hot room doesn't hold up all.
 const LANES: usize = 4;
-/// How long anybody waits for his turn, before his query is made.
-pub(super) const FOR_A_TURN: Duration = Duration::from_secs(3);
+/// On PostgreSQL, how long anybody waits for his turn, before his query is made.
+pub(super) const FOR_A_TURN: Duration = Duration::from_secs(2);
 /// How long the driver then takes to make a connection, or to see that one still lives.
-const FOR_A_CONNECTION: Duration = Duration::from_secs(2);
+const FOR_A_CONNECTION: Duration = Duration::from_secs(3);
 /// How long anybody waits for a connection in all, or for SQLite's write lock.
 pub(super) const PATIENCE: Duration = FOR_A_TURN.saturating_add(FOR_A_CONNECTION);
 /// SQLite's page cache of the connection that writes, 16 MiB: the ends of a thousand rooms and of
@@ -63,12 +62,12 @@ impl Store {
         } else {
             return Err(unusable("it must start with sqlite:// or postgres://"));
         };
+        let turns = Turns::new(settings.readers.max(1), file.is_some());
         let writer = Writer::start(
             lanes,
-            file.as_deref(),
+            file.as_deref().zip(turns.line()),
             WriterSettings { max_batch: settings.max_batch, max_waiting: settings.max_waiting },
         );
-        let turns = Turns::new(settings.readers.max(1), file.is_some());
         let inner = Inner { read, write, writer, queries: Queries::default(), turns };
         Ok(Self { inner: std::sync::Arc::new(inner) })
     }
@@ -79,7 +78,7 @@ impl Store {
     /// # Errors
     /// When a step fails; nothing of it is kept then.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        let changing = self.begin_schema_change().await?;
+        let (_turn, changing) = self.begin_schema_change().await?;
         Migrator::up(&changing, None).await?;
         super::rooms::make_control(&changing, clock::now()).await?;
         Ok(changing.commit().await?)
@@ -91,7 +90,7 @@ impl Store {
     /// When a step fails, or one is applied that this release does not know; nothing is taken back
     /// then.
     pub async fn migrate_down(&self) -> Result<(), StoreError> {
-        let changing = self.begin_schema_change().await?;
+        let (_turn, changing) = self.begin_schema_change().await?;
         let newer = migration::newer_steps(&changing).await?;
         if !newer.is_empty() {
             let newer = newer.join(", ");
@@ -190,17 +189,17 @@ impl Store {
         }
     }
 
-    /// A transaction that writes: on SQLite it takes the write lock at once, since one that read
-    /// first can't take it later without failing.
-    pub(super) async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
-        // Once it has its connection, it waits for nobody.
-        let db = self.write().await?;
-        Ok(begin(&db).await?)
+    /// A transaction that writes, and the turn that it is: on SQLite it takes the write lock at once,
+    /// since one that read first can't take it later without failing.
+    pub(super) async fn begin(&self) -> Result<(Turn<'_>, DatabaseTransaction), StoreError> {
+        let turn = self.write().await?;
+        let begun = begin(&turn).await?;
+        Ok((turn, begun))
     }
 
     /// One process at a time changes a schema; the others wait here, then find it done.
-    async fn begin_schema_change(&self) -> Result<DatabaseTransaction, StoreError> {
-        let changing = self.begin().await?;
+    async fn begin_schema_change(&self) -> Result<(Turn<'_>, DatabaseTransaction), StoreError> {
+        let (turn, changing) = self.begin().await?;
         if changing.get_database_backend() == DbBackend::Postgres {
             for sql in [
                 "SET LOCAL lock_timeout = 0",
@@ -211,7 +210,7 @@ impl Store {
                 changing.execute_unprepared(sql).await?;
             }
         }
-        Ok(changing)
+        Ok((turn, changing))
     }
 }
 
@@ -242,7 +241,7 @@ async fn open_sqlite(
         .disable_statement_logging();
     let held = || {
         SqlitePoolOptions::new()
-            .acquire_timeout(FOR_A_CONNECTION)
+            .acquire_timeout(PATIENCE)
             .idle_timeout(None)
             .max_lifetime(None)
             .test_before_acquire(false)
@@ -289,11 +288,10 @@ async fn open_postgres(
         ])
         .disable_statement_logging();
     let held = || PgPoolOptions::new().idle_timeout(None).max_lifetime(None);
-    let first = timeout(PATIENCE, PgConnection::connect_with(&options)).await;
-    let first = first.unwrap_or(Err(sqlx::Error::PoolTimedOut));
-    let first = first.map_err(|error| unusable(&format!("{error}; is the server there?")))?;
-    // It told that the server is there; the pool makes its own.
-    let _ = first.close().await;
+    // One that is only starting is waited for; from then on nobody waits so long.
+    let first = held().acquire_timeout(PATIENCE).max_connections(1).connect_with(options.clone());
+    let first = first.await.map_err(|error| unusable(&format!("{error}; is the server there?")))?;
+    first.close().await;
     let pool = held()
         .acquire_timeout(FOR_A_CONNECTION)
         .max_connections(connections)

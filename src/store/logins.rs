@@ -108,7 +108,7 @@ impl Store {
         grace_s: i64,
         now: Timestamp,
     ) -> Result<Rotation, StoreError> {
-        let swap = self.begin().await?;
+        let (_turn, swap) = self.begin().await?;
         let answer = rotate(&swap, jti, successor, grace_s, now).await?;
         swap.commit().await?;
         Ok(answer)

@@ -56,7 +56,7 @@ impl Store {
             values.push(mark.map(|((_, user), _)| user.0).into());
             values.push(mark.map(|(_, seq)| *seq).into());
         }
-        let marking = self.begin().await?;
+        let (_turn, marking) = self.begin().await?;
         let backend = marking.get_database_backend();
         if backend == DbBackend::Postgres {
             // Two nodes that mark the same rows must take them in one order.

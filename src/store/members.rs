@@ -57,7 +57,7 @@ impl Store {
         let others: BTreeSet<i64> =
             members.iter().filter(|id| **id != owner).map(|id| id.0).collect();
         let everybody = others.iter().copied().chain([owner.0]);
-        let making = self.begin().await?;
+        let (_turn, making) = self.begin().await?;
         let known =
             user::Entity::find().filter(user::Column::Id.is_in(everybody)).count(&making).await?;
         if usize::try_from(known) != Ok(others.len() + 1) {
@@ -99,7 +99,7 @@ impl Store {
             return Ok((row, false));
         }
         let (low, high) = sorted(a, b);
-        let making = self.begin().await?;
+        let (_turn, making) = self.begin().await?;
         let id = RoomId(ids::at(now));
         let (kind, pair) = (RoomKind::Pair, Some((low, high)));
         let new = NewRoom { id, kind, name: None, listed: false, by: Some(a), pair, now };

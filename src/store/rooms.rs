@@ -208,7 +208,7 @@ impl Store {
         now: Timestamp,
         deed: Option<&Deed>,
     ) -> Result<bool, StoreError> {
-        let closing = self.begin().await?;
+        let (_turn, closing) = self.begin().await?;
         let changed = room::Entity::update_many()
             .col_expr(room::Column::ClosedAt, Expr::value(now.micros()))
             .col_expr(room::Column::MemberRev, Expr::col(room::Column::MemberRev).add(1))
@@ -235,7 +235,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer; nothing has changed then.
     pub async fn new_epochs(&self) -> Result<(), StoreError> {
-        let changing = self.begin().await?;
+        let (_turn, changing) = self.begin().await?;
         let epoch = ids::random().simple().to_string();
         let backend = changing.get_database_backend();
         for sql in

@@ -17,7 +17,7 @@ impl Store {
     /// # Errors
     /// `Missing("user")`.
     pub async fn disable_user(&self, user: UserId, deed: &Deed) -> Result<(), StoreError> {
-        let changing = self.begin().await?;
+        let (_turn, changing) = self.begin().await?;
         let before = disabled_at(&changing, user).await?;
         let after = before.unwrap_or(deed.at);
         set_disabled(&changing, user, Some(after)).await?;
@@ -33,7 +33,7 @@ impl Store {
     /// # Errors
     /// `Missing("user")`.
     pub async fn enable_user(&self, user: UserId, deed: &Deed) -> Result<(), StoreError> {
-        let changing = self.begin().await?;
+        let (_turn, changing) = self.begin().await?;
         let before = disabled_at(&changing, user).await?;
         set_disabled(&changing, user, None).await?;
         let record =
@@ -51,7 +51,7 @@ impl Store {
         user: UserId,
         deed: &Deed,
     ) -> Result<Vec<LoginId>, StoreError> {
-        let changing = self.begin().await?;
+        let (_turn, changing) = self.begin().await?;
         disabled_at(&changing, user).await?;
         let ended = end_logins(&changing, user, None, deed.at).await?;
         let (before, after) = (json!({ "logins": ended.len() }), json!({ "logins": 0 }));

@@ -44,12 +44,18 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer; the next time tells it.
-    pub async fn somebody_is_in(&self, rooms: &[RoomId], at: Timestamp) -> Result<(), StoreError> {
+    pub async fn somebody_is_in(
+        &self,
+        mut rooms: Vec<RoomId>,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        rooms.sort_unstable_by_key(|room| room.0);
         for some in rooms.chunks(POSITIONS_AT_A_TIME) {
             let db = self.write().await?;
             room::Entity::update_many()
                 .col_expr(room::Column::LeftAt, Expr::value(None::<i64>))
                 .filter(room::Column::Id.is_in(some.iter().map(|room| room.0)))
+                .filter(room::Column::ByGuest.eq(true))
                 .filter(room::Column::LeftAt.lt(at.micros()))
                 .exec(&*db)
                 .await?;
@@ -81,7 +87,7 @@ impl Store {
         let mut forgotten = 0;
         while let Some(room) = self.close_one_idle(before).await? {
             while self.remove_events(room, i64::MAX).await? > 0 {}
-            let removing = self.begin().await?;
+            let (_turn, removing) = self.begin().await?;
             for table in ["membership", "ban"] {
                 run(&removing, &format!("DELETE FROM {table} WHERE room = $1"), [room.into()])
                     .await?;

@@ -200,10 +200,11 @@ struct LaneHandle {
 }
 
 impl Writer {
-    /// One lane, on a thread of its own, for each connection; `file`: of a database that is one.
+    /// One lane, on a thread of its own, for each connection. Of a database that is a file: which, and
+    /// the line of all who write to it.
     pub(super) fn start(
         lanes: Vec<DatabaseConnection>,
-        file: Option<&Path>,
+        file: Option<(&Path, &Arc<Semaphore>)>,
         settings: WriterSettings,
     ) -> Self {
         let counters = Arc::new(Counters::default());
@@ -214,9 +215,8 @@ impl Writer {
                 let thread = Arbiter::new().handle();
                 let inbox = Arc::new(Inbox::default());
                 let (takes, counts) = (Arc::clone(&inbox), Arc::clone(&counters));
-                let short = file.map(|file| {
-                    ShortWay::new(file.to_owned(), db.get_sqlite_connection_pool().clone())
-                });
+                let short =
+                    file.map(|(file, line)| ShortWay::new(file.to_owned(), Arc::clone(line)));
                 let actor = Lane::start_in_arbiter(&thread, move |_| {
                     Lane::new(db, settings.max_batch.max(1), takes, counts, short)
                 });

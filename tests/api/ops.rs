@@ -97,17 +97,18 @@ async fn metrics_have_an_address_of_their_own_when_given_one() {
 #[tokio::test]
 async fn an_address_that_somebody_has_is_refused_in_one_line() {
     let server = Setup::direct().start().await;
-    let setup = Setup::direct().env("BIND", &server.addr().to_string());
-    let second = run(&setup, &["serve"], "").await;
-    assert_eq!(second.status.code(), Some(1));
-    let said = [second.stdout, second.stderr].concat();
-    let said = String::from_utf8(said).expect("UTF-8");
-    assert!(said.lines().all(|line| !line.contains("ERROR")), "{said}");
-    assert!(
-        said.trim_end().ends_with("(os error 98)") && said.contains("choose another"),
-        "{said}"
-    );
-    let files = std::fs::read_dir(setup.dir()).expect("its folder").count();
+    let taken = server.addr().to_string();
+    let other = Setup::direct();
+    let metrics = other.clone().env("METRICS_BIND", &taken);
+    for setup in [other.clone().env("BIND", &taken), metrics] {
+        let second = run(&setup, &["serve"], "").await;
+        assert_eq!(second.status.code(), Some(1));
+        let said = String::from_utf8(second.stderr).expect("UTF-8");
+        let lines: Vec<_> = said.lines().filter(|line| !line.contains(" INFO ")).collect();
+        assert!(lines.len() == 1 && lines[0].contains(&taken), "{said}");
+        assert!(lines[0].contains("BIND: can't listen") && lines[0].contains("choose another"));
+    }
+    let files = std::fs::read_dir(other.dir()).expect("its folder").count();
     assert_eq!(files, 0, "nothing is touched before");
 }
 

@@ -208,10 +208,10 @@ async fn rooms_that_only_guests_used_are_forgotten(home: Home) {
     assert!(matches!(gone, Outcome::Closed), "{gone:?}");
     // Somebody is in one of which the database was told that its last one had left, elsewhere.
     store.room_left(kept[4].id, then).await.expect("noted");
-    store.somebody_is_in(&[kept[4].id], then.plus_secs(1)).await.expect("noted");
+    store.somebody_is_in(vec![kept[4].id], then.plus_secs(1)).await.expect("noted");
     assert_eq!(store.forget_idle_rooms(before).await.expect("an answer"), 0);
     // Whoever left after that was looked at, has left.
-    store.somebody_is_in(&[kept[5].id], then).await.expect("noted");
+    store.somebody_is_in(vec![kept[5].id], then).await.expect("noted");
     store.room_entered(kept[3].id).await.expect("noted");
     let now = clock::now().plus_secs(1);
     assert_eq!(store.forget_idle_rooms(now).await.expect("an answer"), 1);

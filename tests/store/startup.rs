@@ -1,10 +1,15 @@
 //! How a store starts, ends and starts again: schema, durability, restart, and what a bad URL is
 //! told.
 
+use std::time::Duration;
+
 use hubbub::config::StoreSettings;
 use hubbub::domain::clock;
 use hubbub::store::{CONTROL_ROOM, Outcome, Store};
 use sea_orm::{ConnectionTrait, Database};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::sleep;
 
 use crate::home::{Ear, Home, guest_event, new_user, on_both, seq};
 
@@ -106,6 +111,31 @@ async fn sqlite_keeps_what_it_says() {
     let home = Home::sqlite().await;
     let said = home.store.durability().await.expect("an answer");
     assert_eq!(said, "journal_mode=wal synchronous=2 foreign_keys=1 busy_timeout=5000");
+}
+
+#[actix::test]
+async fn a_postgresql_that_is_only_starting_is_waited_for() {
+    let home = Home::postgres().await;
+    let mut settings = home.settings.clone();
+    let (_, after) = settings.database_url.split_once('@').expect("a user");
+    let (there, _) = after.split_once('/').expect("a database");
+    let there = there.to_owned();
+    let free = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("it");
+    settings.database_url = settings.database_url.replace(&there, &free.to_string());
+    let starting = async {
+        // Long enough to be refused once; nobody tells when that was.
+        sleep(Duration::from_millis(300)).await;
+        let door = TcpListener::bind(free).await.expect("the port");
+        while let Ok((mut inside, _)) = door.accept().await {
+            let mut outside = TcpStream::connect(&there).await.expect("PostgreSQL");
+            actix::spawn(async move { copy_bidirectional(&mut inside, &mut outside).await });
+        }
+    };
+    let store = tokio::select! {
+        opened = Store::open(&settings) => opened.expect("it came in time"),
+        () = starting => panic!("the port stays open"),
+    };
+    drop(store);
 }
 
 #[actix::test]

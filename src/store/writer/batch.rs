@@ -134,11 +134,16 @@ async fn attempt(
         })
         .collect();
     if unanswered.is_none()
-        && let Some(short) = short.as_mut().filter(|short| !short.is_taken())
+        && let Some(short) = short.as_mut()
+        && let Some(_right) = short.right_now()
         && let Some(decisions) = by_heart(short, batch, &posts, unanswered)
     {
         return Ok(decisions);
     }
+    let _right = match short.as_ref() {
+        Some(short) => short.in_line().await,
+        None => None,
+    };
     let mut ledger = Ledger::begin(db).await?;
     let mut rooms: Vec<_> = batch.iter().map(|post| post.append.event.room.0).collect();
     rooms.sort_unstable();

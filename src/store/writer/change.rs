@@ -14,6 +14,7 @@ use serde_json::json;
 
 use super::batch::{ATTEMPT, LIMIT, pauses};
 use super::figures::Counters;
+use super::short_way::ShortWay;
 use super::{ChangeMembers, Changed, MemberChange, MembersChanged, banning};
 use crate::domain::{
     Author, Event, EventId, EventKind, NewEvent, Record, Role, RoomId, Subject, Target, UserId, ids,
@@ -46,11 +47,16 @@ impl Made {
 const PROMOTED: &str = "promoted";
 
 /// Makes a change and answers it. One whose commit got no answer is found again by its event.
-pub(super) async fn make(db: &DatabaseConnection, counters: &Counters, change: ChangeMembers) {
+pub(super) async fn make(
+    db: &DatabaseConnection,
+    counters: &Counters,
+    short: Option<&ShortWay>,
+    change: ChangeMembers,
+) {
     let since = Instant::now();
     let mut again = false;
     for pause in pauses() {
-        let done = tokio::time::timeout(ATTEMPT, attempt(db, &change, again)).await;
+        let done = tokio::time::timeout(ATTEMPT, attempt(db, short, &change, again)).await;
         let result = done.unwrap_or(Err(StoreError::Busy));
         if !matches!(result, Err(StoreError::Busy)) || since.elapsed() > LIMIT {
             if let Ok(Changed { event: Some(_), .. }) = result {
@@ -69,9 +75,14 @@ pub(super) async fn make(db: &DatabaseConnection, counters: &Counters, change: C
 
 async fn attempt(
     db: &DatabaseConnection,
+    short: Option<&ShortWay>,
     change: &ChangeMembers,
     again: bool,
 ) -> Result<Changed, StoreError> {
+    let _right = match short {
+        Some(short) => short.in_line().await,
+        None => None,
+    };
     let changing = connect::begin(db).await?;
     let row = room::Entity::find_by_id(change.room.0)
         .lock(LockType::NoKeyUpdate)

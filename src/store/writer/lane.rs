@@ -68,7 +68,7 @@ impl Handler<GoOn> for Lane {
                     if let Some(short) = &mut short {
                         short.heads.forget(change.room);
                     }
-                    change::make(&db, &counters, change).await;
+                    change::make(&db, &counters, short.as_ref(), change).await;
                 }
             }
             short

@@ -5,9 +5,10 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rusqlite::{Connection, Error, TransactionBehavior, params};
-use sea_orm::sqlx::sqlite::SqlitePool;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::heads::Heads;
 use super::plan::{Head, NewHead};
@@ -29,8 +30,8 @@ pub(super) struct ShortWay {
     file: PathBuf,
     /// None until it is first needed, and after an error.
     connection: Option<Connection>,
-    /// Through which everybody else writes.
-    others: SqlitePool,
+    /// The line of all who write.
+    line: Arc<Semaphore>,
 }
 
 /// What became of a batch.
@@ -46,14 +47,19 @@ pub(super) enum Taken {
 
 impl ShortWay {
     /// To this file.
-    pub fn new(file: PathBuf, others: SqlitePool) -> Self {
-        Self { heads: Heads::default(), file, connection: None, others }
+    pub fn new(file: PathBuf, line: Arc<Semaphore>) -> Self {
+        Self { heads: Heads::default(), file, connection: None, line }
     }
 
-    /// Whether somebody else writes at this moment: then the lane stands in line with everybody.
-    /// Otherwise SQLite's own lock would hardly ever be free for them.
-    pub fn is_taken(&self) -> bool {
-        self.others.num_idle() == 0
+    /// The right to write now; none while somebody else does, or waits for it. Without it SQLite's own
+    /// lock would hardly ever be free for them.
+    pub fn right_now(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.line).try_acquire_owned().ok()
+    }
+
+    /// The right to write, once it is the lane's turn.
+    pub async fn in_line(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.line).acquire_owned().await.ok()
     }
 
     /// Appends these rows if all their rooms stand as `known` says, and none of them is there.
