@@ -79,6 +79,9 @@ pub fn run(
         Ok::<_, String>(Known::of(process::of(&server.pids)?, said))
     };
     let empty = ask()?;
+    if cut.load(Ordering::Relaxed) {
+        return Err(ENDED_EARLY.to_owned());
+    }
     let plan = plan(scenario, targets.clone(), &run);
     let began = clock::now();
     let crew = Crew::start(&plan, &accounts)?;
@@ -91,10 +94,7 @@ pub fn run(
     crew.listen_to_the_end(&plan, &mut listening, cut, step)?;
     let after = ask()?;
     let parts = crew.stop(&plan)?;
-    if plan.cut_s().is_some()
-        && plan.scenario.senders > 0
-        && parts.iter().all(|part| part.counts.sent == 0)
-    {
+    if plan.cut_s() == Some(0.0) {
         return Err(ENDED_EARLY.to_owned());
     }
     let asked = match (empty, joined, after) {

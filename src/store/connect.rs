@@ -7,17 +7,19 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use migration::{MigrationStatus, Migrator, MigratorTrait};
-use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sea_orm::sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sea_orm::sqlx::{ConnectOptions, Connection};
+use sea_orm::sqlx::{self, ConnectOptions, Connection};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
     SqliteTransactionMode, SqlxPostgresConnector, SqlxSqliteConnector, Statement,
     TransactionOptions, TransactionTrait,
 };
+use tokio::time::{Instant, sleep, timeout_at};
 
+use super::error::{Fault, fault};
 use super::turns::{Turn, Turns};
 use super::writer::{Writer, WriterSettings};
 use super::{Inner, Queries, Store, StoreError};
@@ -34,6 +36,8 @@ pub(super) const FOR_A_TURN: Duration = Duration::from_secs(2);
 const FOR_A_CONNECTION: Duration = Duration::from_secs(3);
 /// How long anybody waits for a connection in all, or for SQLite's write lock.
 pub(super) const PATIENCE: Duration = FOR_A_TURN.saturating_add(FOR_A_CONNECTION);
+/// Between two looks whether a server that starts is there.
+const AGAIN: Duration = Duration::from_millis(100);
 /// SQLite's page cache of the connection that writes, 16 MiB: the ends of a thousand rooms and of
 /// their indexes. Not more: after each commit that split a page SQLite walks the whole cache.
 pub(super) const WRITER_CACHE: &str = "-16384";
@@ -288,10 +292,9 @@ async fn open_postgres(
         ])
         .disable_statement_logging();
     let held = || PgPoolOptions::new().idle_timeout(None).max_lifetime(None);
-    // One that is only starting is waited for; from then on nobody waits so long.
-    let first = held().acquire_timeout(PATIENCE).max_connections(1).connect_with(options.clone());
-    let first = first.await.map_err(|error| unusable(&format!("{error}; is the server there?")))?;
-    first.close().await;
+    wait_for(&options)
+        .await
+        .map_err(|error| unusable(&format!("{error}; is the server there?")))?;
     let pool = held()
         .acquire_timeout(FOR_A_CONNECTION)
         .max_connections(connections)
@@ -307,6 +310,21 @@ async fn open_postgres(
     let lanes = (0..LANES).map(|_| lane()).collect();
     let pool = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
     Ok((pool.clone(), pool, lanes))
+}
+
+/// A server that is only starting is waited for, as nobody waits later.
+async fn wait_for(options: &PgConnectOptions) -> Result<(), sqlx::Error> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let first = timeout_at(until, PgConnection::connect_with(options)).await;
+        match first.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
+            Ok(first) => return first.close().await,
+            Err(error) if fault(&error) == Fault::Away && Instant::now() + AGAIN < until => {
+                sleep(AGAIN).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 fn unusable(why: &str) -> StoreError {

@@ -14,6 +14,9 @@ use super::connect::{FOR_A_TURN, PATIENCE};
 use super::queries::For;
 use super::{Store, StoreError};
 
+/// Who may stand in line on SQLite at a time: each post waits for as many commits.
+const IN_LINE: usize = 4;
+
 /// As many at a time as there are connections.
 #[derive(Debug)]
 pub(super) struct Turns {
@@ -24,12 +27,13 @@ pub(super) struct Turns {
 }
 
 impl Turns {
-    /// With so many connections for both. On SQLite (`is_file`) as many may stand in line for the
-    /// one that writes: one alone would get it only every other time, the Writer being the other.
+    /// With so many connections for both. On SQLite (`is_file`) some may stand in line for the one
+    /// that writes: one alone would get it only every other time, the Writer being the other.
     pub(super) fn new(connections: u32, is_file: bool) -> Self {
         let places = usize::try_from(connections).unwrap_or(Semaphore::MAX_PERMITS);
         let reads = Arc::new(Semaphore::new(places));
-        let writes = if is_file { Arc::new(Semaphore::new(places)) } else { Arc::clone(&reads) };
+        let in_line = Arc::new(Semaphore::new(places.min(IN_LINE)));
+        let writes = if is_file { in_line } else { Arc::clone(&reads) };
         let line = is_file.then(|| Arc::new(Semaphore::new(1)));
         // Whose turn it is on SQLite has his connection; elsewhere it may have to be made.
         let patience = if is_file { PATIENCE } else { FOR_A_TURN };

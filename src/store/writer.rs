@@ -215,8 +215,10 @@ impl Writer {
                 let thread = Arbiter::new().handle();
                 let inbox = Arc::new(Inbox::default());
                 let (takes, counts) = (Arc::clone(&inbox), Arc::clone(&counters));
-                let short =
-                    file.map(|(file, line)| ShortWay::new(file.to_owned(), Arc::clone(line)));
+                let short = file.map(|(file, line)| {
+                    let others = db.get_sqlite_connection_pool().clone();
+                    ShortWay::new(file.to_owned(), Arc::clone(line), others)
+                });
                 let actor = Lane::start_in_arbiter(&thread, move |_| {
                     Lane::new(db, settings.max_batch.max(1), takes, counts, short)
                 });

@@ -88,6 +88,8 @@ async fn a_run_ended_by_ctrl_c_waits_for_what_it_sent_and_reports_it() {
     assert_eq!(table.status, Some(130), "{}", table.err);
     let first = table.out.lines().next().unwrap_or_default();
     assert!(first.contains("for 3600s, ended after "), "{}", table.out);
+    let silent = LoadTest::interrupt(&format!("{flags} --rate 0"), "run").await;
+    assert_eq!(silent.status, Some(130), "a run without messages is one too: {}", silent.err);
     let accounts =
         LoadTest::interrupt(&format!("{flags} --dialect native --accounts 10000"), "accounts")
             .await;

@@ -41,6 +41,8 @@ const LOOK_US: u64 = 50_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Job {
     Connect(u32),
+    /// The first messages of those who send as fast as they can.
+    Begin,
     /// The second half of a slow joiner's request.
     Rest(u32),
     Unstall(u32),
@@ -253,8 +255,8 @@ impl Driver {
         self.began = (start_us, cpu::of_this_thread());
         self.at(end, Job::Look);
         self.at(start_us + self.plan.slice_us, Job::Slice);
+        self.at(start_us, Job::Begin);
         self.plan_the_faults(start_us);
-        self.begin_flat_out();
     }
 
     fn do_what_is_due(&mut self) {
@@ -265,6 +267,7 @@ impl Driver {
             let Some(Reverse((due, job))) = self.jobs.pop() else { return };
             match job {
                 Job::Connect(peer) => self.connect(peer as usize),
+                Job::Begin => self.begin_flat_out(),
                 Job::Rest(peer) => self.send_the_rest(peer as usize),
                 Job::Unstall(peer) => self.unstall(peer as usize),
                 Job::Renew(peer) => self.renew_later(peer as usize),

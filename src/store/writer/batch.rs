@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 
 use actix::Recipient;
 use sea_orm::{DatabaseConnection, DbErr};
+use tokio::time::timeout;
 
 use super::acts::{self, Known};
 use super::figures::Counters;
 use super::ledger::Ledger;
 use super::plan::{Decision, Post, key, plan};
-use super::short_way::{ShortWay, Taken};
+use super::short_way::{Right, ShortWay, Taken};
 use super::{Append, Committed, Outcome};
 use crate::domain::{EventId, NewEvent, RoomId};
 use crate::store::error::{Fault, fault_of, is_contended};
@@ -76,6 +77,19 @@ pub(super) fn pauses() -> impl Iterator<Item = Duration> {
     std::iter::successors(Some(FIRST_PAUSE), |pause| Some((*pause * 2).min(LONGEST_PAUSE)))
 }
 
+/// How long the Writer stands in line for what waits since then.
+pub(super) fn patience(since: Instant) -> Duration {
+    LIMIT.saturating_sub(since.elapsed()).max(ATTEMPT)
+}
+
+/// The Writer's turn on SQLite; elsewhere it waits for nobody.
+pub(super) async fn turn_of(short: Option<&ShortWay>) -> Right {
+    match short {
+        Some(short) => short.stand_in_line().await,
+        None => None,
+    }
+}
+
 /// Tries until the database says yes or no, or the limit is over.
 async fn attempts(
     db: &DatabaseConnection,
@@ -86,7 +100,9 @@ async fn attempts(
     let oldest = batch.first().map_or_else(Instant::now, |first| first.since);
     let mut unanswered = None;
     for pause in pauses() {
-        let done = tokio::time::timeout(ATTEMPT, attempt(db, short, batch, &mut unanswered)).await;
+        // Who stands before it is not the database's fault.
+        let Ok(right) = timeout(patience(oldest), turn_of(short.as_ref())).await else { break };
+        let done = timeout(ATTEMPT, attempt(db, short, batch, &mut unanswered)).await;
         match done {
             Ok(Ok(decisions)) => {
                 counters.reach.clear();
@@ -111,6 +127,7 @@ async fn attempts(
             break;
         }
         counters.retried();
+        drop(right);
         tokio::time::sleep(pause).await;
     }
     counters.reach.clear();
@@ -134,16 +151,11 @@ async fn attempt(
         })
         .collect();
     if unanswered.is_none()
-        && let Some(short) = short.as_mut()
-        && let Some(_right) = short.right_now()
+        && let Some(short) = short.as_mut().filter(|short| short.is_free())
         && let Some(decisions) = by_heart(short, batch, &posts, unanswered)
     {
         return Ok(decisions);
     }
-    let _right = match short.as_ref() {
-        Some(short) => short.in_line().await,
-        None => None,
-    };
     let mut ledger = Ledger::begin(db).await?;
     let mut rooms: Vec<_> = batch.iter().map(|post| post.append.event.room.0).collect();
     rooms.sort_unstable();

@@ -11,8 +11,9 @@ use sea_orm::{
     ColumnTrait, DatabaseConnection, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect,
 };
 use serde_json::json;
+use tokio::time::timeout;
 
-use super::batch::{ATTEMPT, LIMIT, pauses};
+use super::batch::{ATTEMPT, LIMIT, patience, pauses, turn_of};
 use super::figures::Counters;
 use super::short_way::ShortWay;
 use super::{ChangeMembers, Changed, MemberChange, MembersChanged, banning};
@@ -56,7 +57,12 @@ pub(super) async fn make(
     let since = Instant::now();
     let mut again = false;
     for pause in pauses() {
-        let done = tokio::time::timeout(ATTEMPT, attempt(db, short, &change, again)).await;
+        let right = timeout(patience(since), turn_of(short)).await;
+        let done = match &right {
+            Ok(_) => timeout(ATTEMPT, attempt(db, &change, again)).await,
+            Err(_) => Ok(Err(StoreError::Busy)),
+        };
+        drop(right);
         let result = done.unwrap_or(Err(StoreError::Busy));
         if !matches!(result, Err(StoreError::Busy)) || since.elapsed() > LIMIT {
             if let Ok(Changed { event: Some(_), .. }) = result {
@@ -75,14 +81,9 @@ pub(super) async fn make(
 
 async fn attempt(
     db: &DatabaseConnection,
-    short: Option<&ShortWay>,
     change: &ChangeMembers,
     again: bool,
 ) -> Result<Changed, StoreError> {
-    let _right = match short {
-        Some(short) => short.in_line().await,
-        None => None,
-    };
     let changing = connect::begin(db).await?;
     let row = room::Entity::find_by_id(change.room.0)
         .lock(LockType::NoKeyUpdate)

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rusqlite::{Connection, Error, TransactionBehavior, params};
+use sea_orm::sqlx::sqlite::SqlitePool;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::heads::Heads;
@@ -32,7 +33,12 @@ pub(super) struct ShortWay {
     connection: Option<Connection>,
     /// The line of all who write.
     line: Arc<Semaphore>,
+    /// Through which everybody else writes.
+    others: SqlitePool,
 }
+
+/// To write now, before all who stand in line.
+pub(super) type Right = Option<OwnedSemaphorePermit>;
 
 /// What became of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,19 +53,19 @@ pub(super) enum Taken {
 
 impl ShortWay {
     /// To this file.
-    pub fn new(file: PathBuf, line: Arc<Semaphore>) -> Self {
-        Self { heads: Heads::default(), file, connection: None, line }
+    pub fn new(file: PathBuf, line: Arc<Semaphore>, others: SqlitePool) -> Self {
+        Self { heads: Heads::default(), file, connection: None, line, others }
     }
 
-    /// The right to write now; none while somebody else does, or waits for it. Without it SQLite's own
-    /// lock would hardly ever be free for them.
-    pub fn right_now(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.line).try_acquire_owned().ok()
-    }
-
-    /// The right to write, once it is the lane's turn.
-    pub async fn in_line(&self) -> Option<OwnedSemaphorePermit> {
+    /// Stands in line with everybody who writes. Otherwise SQLite's own lock would hardly ever be free
+    /// for them.
+    pub async fn stand_in_line(&self) -> Right {
         Arc::clone(&self.line).acquire_owned().await.ok()
+    }
+
+    /// Whether whoever wrote last has rolled back what he gave up: that comes after his turn.
+    pub fn is_free(&self) -> bool {
+        self.others.num_idle() > 0
     }
 
     /// Appends these rows if all their rooms stand as `known` says, and none of them is there.

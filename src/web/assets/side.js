@@ -18,7 +18,7 @@ export class Side {
 
   constructor(hub, go) {
     this.go = go;
-    this.rooms = el("ul", { class: "places", "aria-label": "Public rooms" });
+    this.rooms = el("ul", { class: "places rooms", "aria-label": "Public rooms" });
     this.chats = el("ul", { class: "places", "aria-label": "Your chats" });
     this.people = el("ul", { class: "places", "aria-label": "People" });
     this.trouble = el("p", { class: "trouble", role: "alert" });
