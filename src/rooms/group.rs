@@ -310,9 +310,7 @@ impl Group {
         let is_gone = |sitting: &&Sitting| outlet::find(sitting.seat.slot).is_none();
         let gone: Vec<_> = self.seats.iter().filter(is_gone).map(|s| s.seat.session).collect();
         for session in gone {
-            // What was counted before it was made anew is put on his account as he goes.
-            let counted = |s: &Sitting| s.tally.against(0).accounted() - s.before();
-            let due = self.of(session).map_or(0, counted);
+            let due = self.of(session).map_or(0, Sitting::counted);
             self.detach(session, None, due);
         }
         for sitting in &mut self.seats {

@@ -83,6 +83,11 @@ impl Sitting {
         self.noted.as_deref().map_or(0, |noted| noted.before)
     }
 
+    /// Counted since then: the rest is put on its account as it goes.
+    pub(super) fn counted(&self) -> u64 {
+        self.tally.against(0).accounted() - self.before()
+    }
+
     /// Its room was made anew: what was counted until now is not of its accounts.
     pub(super) fn begins_anew(&mut self) {
         self.noted().before = self.tally.against(0).accounted();
